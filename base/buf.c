@@ -46,7 +46,7 @@ void etch_buf_fill(etch_buf *b, uint8_t byte, size_t n)
     b->len += n;
 }
 
-void etch_buf_pad(etch_buf *b, size_t align) { etch_buf_fill(b, 0, (size_t)0 - b->len & (align - 1)); }
+void etch_buf_pad(etch_buf *b, size_t align) { etch_buf_fill(b, 0, (0 - b->len) & (align - 1)); }
 void etch_buf_puts(etch_buf *b, const char *z) { etch_buf_put(b, z, strlen(z)); }
 
 void etch_buf_printf(etch_buf *b, const char *fmt, ...)
