@@ -1,7 +1,41 @@
-# Front door. Everything is built by CMake into build/.
-.PHONY: all clean
-all:
-	cmake -S . -B build -G Ninja >build/.configure.log 2>&1 || (mkdir -p build && cmake -S . -B build -G Ninja)
-	cmake --build build
+# Front door; CMake does the building. `make demo` and `make test` set up everything that is missing first.
+BUILD ?= build
+CMAKE_FLAGS ?=
+.DEFAULT_GOAL := build
+.PHONY: build demo test test-asan fuzz interop bench clean
+
+build:
+	@sh tools/setup.sh build
+	@cmake -S . -B $(BUILD) -G Ninja $(CMAKE_FLAGS) >/dev/null
+	@cmake --build $(BUILD)
+
+demo: build
+	@sh tools/setup.sh trace
+	@sh tools/demo.sh $(BUILD)
+
+test: build
+	@sh tools/setup.sh trace
+	@sh tests/run.sh $(BUILD)
+
+# The C tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+test-asan:
+	@sh tools/setup.sh build
+	@cmake -S . -B $(BUILD)-asan -G Ninja -DETCH_SANITIZE=ON -DETCH_TRACE=OFF >/dev/null
+	@cmake --build $(BUILD)-asan
+	@$(BUILD)-asan/etch-tests
+
+# Every fuzz target for FUZZ_SECONDS.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@sh tools/setup.sh fuzz
+	@CC=clang cmake -S . -B $(BUILD)-fuzz -G Ninja -DETCH_FUZZ=ON -DETCH_TRACE=OFF >/dev/null
+	@cmake --build $(BUILD)-fuzz
+	@sh tools/fuzz.sh $(BUILD)-fuzz $(FUZZ_SECONDS)
+
+interop: build
+	@sh tools/setup.sh trace
+	@sh tools/setup.sh official
+	@sh tests/interop.sh $(BUILD)
+
 clean:
-	rm -rf build
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
