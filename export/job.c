@@ -1,0 +1,47 @@
+#include "export/job.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+
+void etch_job_init(etch_job *job)
+{
+    *job = (etch_job){ .task = "text-generation", .recipe = "xnnpack", .dtype = "float32", .qlinear_group_size = -1, .qembedding_group_size = -1 };
+}
+
+etch_status *etch_job_check(const etch_job *job)
+{
+    if (!etch_file_exists(job->model)) return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: there is no such folder", job->model);
+    char path[4608];
+    snprintf(path, sizeof path, "%s/config.json", job->model);
+    if (!etch_file_exists(path))
+        return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: no config.json in it; give the folder that save_pretrained or a Hub download made", job->model);
+    if (job->qlinear_group_size >= 0 && !job->qlinear)
+        return ETCH_ERR(ETCH_USAGE, "--qlinear_group_size is given without --qlinear");
+    if (job->qembedding_group_size >= 0 && !job->qembedding)
+        return ETCH_ERR(ETCH_USAGE, "--qembedding_group_size is given without --qembedding");
+    return NULL;
+}
+
+etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
+{
+    json_t *options = json_object(), *root = json_object();
+    bool ok = options && root;
+    ok = ok && !json_object_set_new(options, "dtype", json_string(job->dtype));
+    ok = ok && !json_object_set_new(options, "use_custom_sdpa", json_boolean(job->use_custom_sdpa));
+    ok = ok && !json_object_set_new(options, "use_custom_kv_cache", json_boolean(job->use_custom_kv_cache));
+    ok = ok && !json_object_set_new(options, "disable_dynamic_shapes", json_boolean(job->disable_dynamic_shapes));
+    if (job->max_seq_len) ok = ok && !json_object_set_new(options, "max_seq_len", json_integer(job->max_seq_len));
+    ok = ok && !json_object_set_new(root, "model", json_string(job->model));
+    ok = ok && !json_object_set_new(root, "task", json_string(job->task));
+    ok = ok && !json_object_set(root, "options", options);
+    char *text = ok ? json_dumps(root, JSON_COMPACT) : NULL;
+    if (text) etch_buf_puts(out, text);
+    free(text);
+    json_decref(options);
+    json_decref(root);
+    if (!text) return ETCH_ERR(ETCH_INVALID, "--model %s: the name is not valid UTF-8", job->model);
+    return etch_buf_check(out);
+}

@@ -1,0 +1,30 @@
+// What the user asked for, checked for contradictions, and as the tracer child's JSON job.
+#ifndef ETCH_EXPORT_JOB_H
+#define ETCH_EXPORT_JOB_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+
+// Flags of `optimum-cli export executorch` keep their names. NULL / 0 = not given.
+typedef struct etch_job {
+    const char *model;            // folder
+    const char *task;             // "text-generation"
+    const char *recipe;           // "xnnpack" | "portable"
+    const char *output_dir;
+    const char *dtype;            // "float32" | "float16" | "bfloat16"
+    bool use_custom_sdpa, use_custom_kv_cache, disable_dynamic_shapes;
+    int64_t max_seq_len;          // 0: the task's default
+    const char *qlinear, *qembedding;
+    int64_t qlinear_group_size, qembedding_group_size;  // -1: not given
+    bool quiet, verify;
+    const char *dump_dir;         // graph text after every pass, NULL: none
+} etch_job;
+
+void etch_job_init(etch_job *job);
+// The model folder exists and has a config.json; flags that cannot be honoured or contradict each other are refused (ETCH_USAGE).
+etch_status *etch_job_check(const etch_job *job) ETCH_MUST_USE;
+// {"model": ..., "task": ..., "options": {...}} for etch_trace.
+etch_status *etch_job_to_json(const etch_job *job, etch_buf *out) ETCH_MUST_USE;
+
+#endif
