@@ -79,6 +79,10 @@ const etch_op *etch_op_get(etch_op_id id);
 const etch_op *etch_op_find(etch_str name);
 // By the name in a .pte: "aten::add.out". Several rows may share an out name (view, reshape): the first row wins. NULL when none.
 const etch_op *etch_op_find_out(etch_str out_name);
+// Does parameter `param` of the row's schema also stand in the argument list of its .out form in a .pte? False for layout, device,
+// pin_memory, generator, and for `dtype` beside them (creation ops, _to_copy): there the dtype is that of the out tensor. The arguments
+// of the .out form are the remaining parameters in schema order, then one out a result (Tensor[]: one list).
+bool etch_op_param_in_out(const etch_op *op, int param);
 // Parses one schema string into `arena`.
 etch_status *etch_schema_parse(etch_arena *arena, etch_str text, etch_schema *out) ETCH_MUST_USE;
 // Index of a parameter by name, -1 when absent.
