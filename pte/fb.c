@@ -83,7 +83,8 @@ static uint32_t u32_at(const verifier *v, size_t pos) { return etch_fb_load_u32(
 static etch_status *follow(const verifier *v, size_t pos, size_t *out)
 {
     uint32_t off = u32_at(v, pos);
-    if (off == 0 || !in_buffer(v, pos, (size_t)off + 4)) return BAD("offset %u at byte %zu leaves the buffer of %zu bytes", off, pos, v->n);
+    if (off == 0 || !in_buffer(v, pos, (size_t)off + 4))
+        return BAD("offset %u at byte %zu leaves the buffer of %zu bytes", off, pos, v->n);
     *out = pos + off;
     if (*out % 4) return BAD("offset %u at byte %zu is misaligned", off, pos);
     return NULL;
@@ -92,7 +93,8 @@ static etch_status *follow(const verifier *v, size_t pos, size_t *out)
 static etch_status *check_vector(const verifier *v, size_t pos, size_t elem)
 {
     uint64_t n = u32_at(v, pos), bytes = n * elem;
-    if (bytes > v->n || !in_buffer(v, pos + 4, (size_t)bytes)) return BAD("vector of %llu elements at byte %zu leaves the buffer", (unsigned long long)n, pos);
+    if (bytes > v->n || !in_buffer(v, pos + 4, (size_t)bytes))
+        return BAD("vector of %llu elements at byte %zu leaves the buffer", (unsigned long long)n, pos);
     if (n && (pos + 4) % elem) return BAD("vector at byte %zu is misaligned", pos);
     return NULL;
 }
@@ -118,7 +120,8 @@ static etch_status *check_reference(verifier *v, size_t pos, const field *f, int
     switch (f->kind) {
     case K_STR:
         ETCH_TRY(check_vector(v, at, 1));
-        if (!in_buffer(v, at + 4 + u32_at(v, at), 1) || v->p[at + 4 + u32_at(v, at)]) return BAD("string at byte %zu is not terminated", at);
+        if (!in_buffer(v, at + 4 + u32_at(v, at), 1) || v->p[at + 4 + u32_at(v, at)])
+            return BAD("string at byte %zu is not terminated", at);
         return NULL;
     case K_TAB: return check_table(v, at, f->ref);
     case K_VTAB: return check_tables(v, at, f->ref);

@@ -1,5 +1,5 @@
-// Flatbuffer reading. `etch_fb_verify` walks the whole buffer once by the field list of schema.def (offsets, alignment, vtables, vector lengths,
-// string terminators, union codes, required fields, depth and table caps); after that the accessors are plain loads.
+// Flatbuffer reading. `etch_fb_verify` walks the whole buffer once by the field list of schema.def (offsets, alignment, vtables, vector
+// lengths, string terminators, union codes, required fields, depth and table caps); after that the accessors are plain loads.
 //
 // In: bytes (any address). Out: tables, vectors and strings that borrow from them. Example:
 //   etch_fb_table root;
