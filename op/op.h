@@ -20,7 +20,8 @@ enum {
     ETCH_OPF_RANDOM = 2,    // not a function of its arguments (rand, dropout in training): never folded
     ETCH_OPF_INPLACE = 4,   // writes an argument (copy_, update_cache): appears after lowering only
     ETCH_OPF_SYM = 8,       // result is an int/float/bool, not a tensor (sym_size, _local_scalar_dense)
-    ETCH_OPF_COMPOSITE = 16, // must be decomposed before lowering: no kernel, no .out
+    ETCH_OPF_COMPOSITE = 16, // must be decomposed before lowering: no .out (a kernel may exist, for constants)
+    ETCH_OPF_MAY_VIEW = 32,  // output 0 aliases argument 0 in eager only when memory permits (reshape, contiguous, to): the tracer decides
 };
 
 typedef enum {
