@@ -36,11 +36,13 @@ typedef struct etch_backend {
     // Verifies the blob completely. Allocates only what the delegate keeps (packed weights, plans); destroy frees it.
     etch_status *(*init)(etch_span blob, const etch_delegate_env *env, void **out_self);
     // Once per call site at load. Checks the number of arguments, their dtypes, ranks and bounds against the blob, plans intermediate
-    // tensors for the arguments' max_sizes, and sets is_output[i] for each argument. Args that the file gives as non-tensors are refused before.
-    // *out_scratch: bytes of scratch that execute needs; the runtime gives one block to all delegates of a method, its content is not kept between calls.
+    // tensors for the arguments' max_sizes, and sets is_output[i] for each argument. Non-tensor arguments are refused before.
+    // *out_scratch: bytes of scratch that execute needs; the runtime gives one block to all delegates of a method, its content is not
+    // kept between calls.
     etch_status *(*bind)(void *self, etch_rt_tensor *const *args, int n_args, bool *is_output, size_t *out_scratch);
-    // Sizes of inputs are current; outputs must be resized (etch_rt_tensor_resize) before they are written. Input data is non-NULL when numel > 0,
-    // output data has room for max_numel elements; no output overlaps an input. No allocation, error statuses aside. `scratch` is 64-aligned.
+    // Sizes of inputs are current; outputs must be resized (etch_rt_tensor_resize) before they are written. Input data is non-NULL when
+    // numel > 0, output data has room for max_numel elements; no output overlaps an input. No allocation, error statuses aside.
+    // `scratch` is 64-aligned.
     etch_status *(*execute)(void *self, etch_rt_tensor *const *args, int n_args, void *scratch, size_t scratch_len);
     void (*destroy)(void *self);
 } etch_backend;

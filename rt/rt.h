@@ -9,7 +9,8 @@
 //   const etch_val *logits = etch_rt_output(m, 0);     // borrowed, valid until the next execute
 //   etch_rt_unload(m); etch_rt_close(rt);
 //
-// Ownership: `etch_rt` owns the file map; methods borrow it and must be unloaded before `etch_rt_close`. Values returned by accessors are borrowed.
+// Ownership: `etch_rt` owns the file map; methods borrow it and must be unloaded before `etch_rt_close`. Values returned by accessors are
+// borrowed.
 // Threads: one method is used by one thread at a time; methods of one etch_rt may run in different threads.
 #ifndef ETCH_RT_RT_H
 #define ETCH_RT_RT_H
@@ -35,7 +36,7 @@ void etch_rt_close(etch_rt *rt);
 int etch_rt_n_methods(const etch_rt *rt);
 etch_str etch_rt_method_name(const etch_rt *rt, int i);
 bool etch_rt_has_method(const etch_rt *rt, etch_str name);
-// Reads a constant method without loading: no inputs, no instructions. n_out of them are written (at most cap); a method of n scalars has n values.
+// Reads a constant method (no inputs, no instructions) without loading: *out_n values, of which at most `cap` are written.
 // ETCH_NOT_FOUND when there is no such method, ETCH_INVALID when it is not constant. Strings borrow from the file.
 etch_status *etch_rt_constant(const etch_rt *rt, etch_str name, etch_val *out_vals, int cap, int *out_n) ETCH_MUST_USE;
 // First value of a constant method as an integer (Int, Bool, integral Double).
@@ -55,14 +56,15 @@ bool etch_rt_input_is_dynamic(const etch_rt_method *m, int i);
 
 typedef enum {
     ETCH_RT_COPY,    // bytes are copied now
-    ETCH_RT_BORROW,  // the caller keeps them alive and unchanged until execute has returned; copied when the file planned memory for the input
+    ETCH_RT_BORROW,  // the caller keeps them alive and unchanged until execute has returned; copied when the file planned memory for it
 } etch_rt_how;
 // The tensor must be row-major, of the declared dtype and rank; sizes equal the declared ones or fit its bound.
 etch_status *etch_rt_set_input(etch_rt_method *m, int i, const etch_tensor *t, etch_rt_how how) ETCH_MUST_USE;
 // An input that is no tensor must equal the stored value (as in the official runtime).
 etch_status *etch_rt_check_scalar_input(etch_rt_method *m, int i, const etch_val *v) ETCH_MUST_USE;
 
-// Runs the method. All tensor inputs must have been set since load; they keep their content for the next call, unless the program overwrites it.
+// Runs the method. All tensor inputs must have been set since load. A planned input's memory may be reused by the program: set it again
+// before the next call.
 // On error the state buffers may be half updated; the method stays usable.
 etch_status *etch_rt_execute(etch_rt_method *m) ETCH_MUST_USE;
 // State buffers back to their initial content.
