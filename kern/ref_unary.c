@@ -1,0 +1,215 @@
+// Elementwise functions of one operand: arithmetic, rounding, exponentials, trigonometry, tests.
+// In: a tensor. Out: floats in the input's type (integers become f32); sign-like and rounding functions keep integers.
+#include "kern/elem.h"
+
+#include <complex.h>
+#include <math.h>
+
+#define UN(name, T, expr)                                                               \
+    static void name(void *o_, const void *const *in, int n, KERN_UNUSED kern_par *p)   \
+    {                                                                                   \
+        T *restrict o = o_;                                                             \
+        const T *restrict a = in[0];                                                    \
+        for (int i = 0; i < n; i++) {                                                   \
+            T x = a[i];                                                                 \
+            o[i] = (expr);                                                              \
+        }                                                                               \
+    }
+
+static etch_status *unary(const etch_val *args, etch_tensor *out, const kern_fns *f, bool to_float, kern_par *par)
+{
+    const etch_val *v[1] = { &args[0] };
+    etch_dtype d;
+    ETCH_TRY(kern_promote(v, 1, &d));
+    if (to_float) d = kern_to_float(d);
+    kern_ctype c = kern_ctype_of(d);
+    kern_block_fn fn = c == KERN_F32 ? f->f32 : c == KERN_F64 ? f->f64 : c == KERN_C64 ? f->c64 : f->i64;
+    if (!fn) return ETCH_ERR(ETCH_UNSUPPORTED, "no kernel for %s", etch_dtype_name(d));
+    return kern_map(out, v, 1, &c, c, fn, par);
+}
+
+// FLOAT_FN(token, f32 expression, f64 expression): integers are computed as f32.
+#define FLOAT_FN(name, e32, e64)                                                        \
+    UN(name##_f32, float, e32)                                                          \
+    UN(name##_f64, double, e64)                                                         \
+    KERNEL(name)                                                                        \
+    {                                                                                   \
+        static const kern_fns f = { name##_f32, name##_f64, NULL, NULL };               \
+        KERN_BEGIN(1, 1);                                                               \
+        return unary(args, outs[0], &f, true, NULL);                                    \
+    }
+// KEEP_FN: integers stay integers.
+#define KEEP_FN(name, e32, e64, e_int)                                                  \
+    UN(name##_f32, float, e32)                                                          \
+    UN(name##_f64, double, e64)                                                         \
+    UN(name##_i64, int64_t, e_int)                                                      \
+    KERNEL(name)                                                                        \
+    {                                                                                   \
+        static const kern_fns f = { name##_f32, name##_f64, name##_i64, NULL };         \
+        KERN_BEGIN(1, 1);                                                               \
+        return unary(args, outs[0], &f, false, NULL);                                   \
+    }
+
+FLOAT_FN(acos, acosf(x), acos(x))
+FLOAT_FN(acosh, acoshf(x), acosh(x))
+FLOAT_FN(asin, asinf(x), asin(x))
+FLOAT_FN(asinh, asinhf(x), asinh(x))
+FLOAT_FN(atan, atanf(x), atan(x))
+FLOAT_FN(atanh, atanhf(x), atanh(x))
+FLOAT_FN(cos, cosf(x), cos(x))
+FLOAT_FN(cosh, coshf(x), cosh(x))
+FLOAT_FN(erf, erff(x), erf(x))
+FLOAT_FN(erfc, erfcf(x), erfc(x))
+FLOAT_FN(exp, expf(x), exp(x))
+FLOAT_FN(exp2, exp2f(x), exp2(x))
+FLOAT_FN(expm1, expm1f(x), expm1(x))
+FLOAT_FN(log, logf(x), log(x))
+FLOAT_FN(log10, log10f(x), log10(x))
+FLOAT_FN(log1p, log1pf(x), log1p(x))
+FLOAT_FN(log2, log2f(x), log2(x))
+FLOAT_FN(reciprocal, 1.0f / x, 1.0 / x)
+FLOAT_FN(rsqrt, 1.0f / sqrtf(x), 1.0 / sqrt(x))
+FLOAT_FN(sigmoid, 1.0f / (1.0f + expf(-x)), 1.0 / (1.0 + exp(-x)))
+FLOAT_FN(sin, sinf(x), sin(x))
+FLOAT_FN(sinh, sinhf(x), sinh(x))
+FLOAT_FN(sqrt, sqrtf(x), sqrt(x))
+FLOAT_FN(tan, tanf(x), tan(x))
+FLOAT_FN(tanh, tanhf(x), tanh(x))
+
+KEEP_FN(ceil, ceilf(x), ceil(x), x)
+KEEP_FN(floor, floorf(x), floor(x), x)
+KEEP_FN(trunc, truncf(x), trunc(x), x)
+KEEP_FN(frac, x - truncf(x), x - trunc(x), 0 * x)
+KEEP_FN(relu, x != x || x > 0 ? x : 0, x != x || x > 0 ? x : 0, x > 0 ? x : 0)
+KEEP_FN(sign, (float)((x > 0) - (x < 0)), (double)((x > 0) - (x < 0)), (x > 0) - (x < 0))
+KEEP_FN(square, x *x, x *x, kern_wmul(x, x))
+
+UN(neg_f32, float, -x)
+UN(neg_f64, double, -x)
+UN(neg_i64, int64_t, kern_wsub(0, x))
+UN(neg_c64, float _Complex, -x)
+KERNEL(neg)
+{
+    static const kern_fns f = { neg_f32, neg_f64, neg_i64, neg_c64 };
+    KERN_BEGIN(1, 1);
+    return unary(args, outs[0], &f, false, NULL);
+}
+
+UN(copy_f32, float, x)
+UN(copy_f64, double, x)
+UN(copy_i64, int64_t, x)
+UN(conj_c64, float _Complex, conjf(x))
+KERNEL(conj)
+{
+    static const kern_fns f = { copy_f32, copy_f64, copy_i64, conj_c64 };
+    KERN_BEGIN(1, 1);
+    return unary(args, outs[0], &f, false, NULL);
+}
+
+UN(abs_f32, float, fabsf(x))
+UN(abs_f64, double, fabs(x))
+UN(abs_i64, int64_t, x < 0 ? kern_wsub(0, x) : x)
+static void abs_c64(void *o_, const void *const *in, int n, KERN_UNUSED kern_par *p)
+{
+    float *restrict o = o_;
+    const float *restrict a = in[0];
+    for (int i = 0; i < n; i++) o[i] = hypotf(a[2 * i], a[2 * i + 1]);
+}
+KERNEL(abs)
+{
+    static const kern_fns f = { abs_f32, abs_f64, abs_i64, NULL };
+    KERN_BEGIN(1, 1);
+    const etch_tensor *t;
+    ETCH_TRY(kern_tensor(args, 0, &t));
+    if (t->dtype != ETCH_C64) return unary(args, outs[0], &f, false, NULL);
+    const etch_val *v[1] = { &args[0] };
+    return kern_map(outs[0], v, 1, (const kern_ctype[]){ KERN_C64 }, KERN_F32, abs_c64, NULL);
+}
+
+// round(x) and round(x, *, decimals): half to even.
+UN(round_f32, float, rintf(x))
+UN(round_f64, double, rint(x))
+UN(round_scaled_f32, float, rintf(x *(float)p->f[0]) / (float)p->f[0])
+UN(round_scaled_f64, double, rint(x *p->f[0]) / p->f[0])
+UN(round_tens_f32, float, rintf(x / (float)p->f[0]) * (float)p->f[0])
+UN(round_tens_f64, double, rint(x / p->f[0]) * p->f[0])
+KERNEL(round)
+{
+    static const kern_fns plain = { round_f32, round_f64, copy_i64, NULL }, scaled = { round_scaled_f32, round_scaled_f64, copy_i64, NULL },
+                          tens = { round_tens_f32, round_tens_f64, copy_i64, NULL };
+    KERN_BEGIN(1, 1);
+    int64_t decimals;
+    ETCH_TRY(kern_int_opt(args, n_args, 1, 0, &decimals));
+    if (decimals < -300 || decimals > 300) return ETCH_ERR(ETCH_INVALID, "decimals %lld", (long long)decimals);
+    kern_par par = { .f = { pow(10, fabs((double)decimals)) } };
+    return unary(args, outs[0], !decimals ? &plain : decimals > 0 ? &scaled : &tens, false, &par);
+}
+
+// logit(x, eps): x is clamped to [eps, 1 - eps] when eps is given.
+UN(logit_f32, float, logf(x / (1.0f - x)))
+UN(logit_f64, double, log(x / (1.0 - x)))
+static float clamp_f32(float x, float eps) { return x < eps ? eps : x > 1.0f - eps ? 1.0f - eps : x; }
+static double clamp_f64(double x, double eps) { return x < eps ? eps : x > 1.0 - eps ? 1.0 - eps : x; }
+UN(logit_eps_f32, float, logf(clamp_f32(x, (float)p->f[0]) / (1.0f - clamp_f32(x, (float)p->f[0]))))
+UN(logit_eps_f64, double, log(clamp_f64(x, p->f[0]) / (1.0 - clamp_f64(x, p->f[0]))))
+KERNEL(logit)
+{
+    static const kern_fns plain = { logit_f32, logit_f64, NULL, NULL }, with_eps = { logit_eps_f32, logit_eps_f64, NULL, NULL };
+    KERN_BEGIN(1, 1);
+    kern_par par = { 0 };
+    ETCH_TRY(kern_num_opt(args, n_args, 1, 0, &par.f[0]));
+    return unary(args, outs[0], kern_is_none(args, n_args, 1) ? &plain : &with_eps, true, &par);
+}
+
+// nan_to_num(x, nan, posinf, neginf): absent infinities become the largest finite values of the dtype.
+UN(nan_to_num_f32, float, x != x ? (float)p->f[0] : x == INFINITY ? (float)p->f[1] : x == -INFINITY ? (float)p->f[2] : x)
+UN(nan_to_num_f64, double, x != x ? p->f[0] : x == INFINITY ? p->f[1] : x == -INFINITY ? p->f[2] : x)
+KERNEL(nan_to_num)
+{
+    static const kern_fns f = { nan_to_num_f32, nan_to_num_f64, copy_i64, NULL };
+    KERN_BEGIN(1, 1);
+    const etch_tensor *t;
+    ETCH_TRY(kern_tensor(args, 0, &t));
+    double big = t->dtype == ETCH_F16 ? 65504.0 : t->dtype == ETCH_BF16 ? 0x1.fep127 : t->dtype == ETCH_F32 ? 0x1.fffffep127 : 0x1.fffffffffffffp1023;
+    kern_par par = { 0 };
+    ETCH_TRY(kern_num_opt(args, n_args, 1, 0, &par.f[0]));
+    ETCH_TRY(kern_num_opt(args, n_args, 2, big, &par.f[1]));
+    ETCH_TRY(kern_num_opt(args, n_args, 3, -big, &par.f[2]));
+    return unary(args, outs[0], &f, false, &par);
+}
+
+// ---- truth values ----
+
+#define TEST_FN(token, name, T, expr)                                                   \
+    static void name(void *o_, const void *const *in, int n, KERN_UNUSED kern_par *p)   \
+    {                                                                                   \
+        uint8_t *restrict o = o_;                                                       \
+        const T *restrict a = in[0];                                                    \
+        for (int i = 0; i < n; i++) {                                                   \
+            T x = a[i];                                                                 \
+            o[i] = (expr);                                                              \
+        }                                                                               \
+    }                                                                                   \
+    KERNEL(token)                                                                       \
+    {                                                                                   \
+        KERN_BEGIN(1, 1);                                                               \
+        const etch_val *v[1] = { &args[0] };                                            \
+        kern_ctype c = sizeof(T) == 1 ? KERN_B8 : KERN_F64;                             \
+        return kern_map(outs[0], v, 1, &c, KERN_B8, name, NULL);                        \
+    }
+TEST_FN(isnan, isnan_f64, double, x != x)
+TEST_FN(isinf, isinf_f64, double, fabs(x) == INFINITY)
+TEST_FN(isfinite, isfinite_f64, double, fabs(x) < INFINITY)
+TEST_FN(logical_not, not_b8, uint8_t, !x)
+
+UN(bitnot_i64, int64_t, ~x)
+UN(bitnot_bool, int64_t, !x)
+KERNEL(bitwise_not)
+{
+    KERN_BEGIN(1, 1);
+    const etch_tensor *t;
+    ETCH_TRY(kern_tensor(args, 0, &t));
+    if (kern_ctype_of(t->dtype) != KERN_I64) return ETCH_ERR(ETCH_INVALID, "bitwise_not of %s", etch_dtype_name(t->dtype));
+    const etch_val *v[1] = { &args[0] };
+    return kern_map(outs[0], v, 1, (const kern_ctype[]){ KERN_I64 }, KERN_I64, t->dtype == ETCH_BOOL ? bitnot_bool : bitnot_i64, NULL);
+}
