@@ -6,7 +6,7 @@
 // Text form (etch_program_print / _parse round-trip):
 //
 //   etch-graph 1
-//   sym s0 in [1, 63] example 8
+//   sym s0 in [1, 63] example 8                        (a bound may be inf or -inf)
 //   guard "s0 > 1" at "modeling_x.py:123"
 //   meta "get_max_seq_len" = 64
 //   meta "get_eos_ids" = [1, 2]
@@ -20,7 +20,7 @@
 //   %6, %7 = aten::topk(%5, 3) : f32[1, s0, 3], i64[1, s0, 3]
 //   %8 = aten::_local_scalar_dense(%9) : int u0        (defines the unbacked symbol u0)
 //   mutate %4 = %10                                    (new content of a buffer after the call)
-//   return "logits" %5
+//   return "logits" %5                                 (one line an output)
 //   end
 //
 // Arguments print positionally up to the last one that differs from its default, keyword-only ones as name=value; tensors as %id, None, ints or
@@ -79,6 +79,7 @@ typedef struct etch_method {
     etch_node *first, *last;                             // topological order
     etch_output *outputs; int n_outputs, cap_outputs;
     etch_mutation *mutations; int n_mutations, cap_mutations;
+    int n_values;                                        // ids given so far
 } etch_method;
 
 typedef struct etch_meta { etch_str name; etch_val value; } etch_meta;
