@@ -1,0 +1,117 @@
+#include "rt/lm.h"
+
+#include <stdlib.h>
+
+static int64_t constant(const etch_rt *rt, const char *name, int64_t def)
+{
+    int64_t v = def;
+    etch_status *s = etch_rt_constant_int(rt, etch_str_of(name), &v);
+    if (s) v = def;
+    etch_status_ignore(s);
+    return v;
+}
+
+static etch_status *check_tensor(const etch_val *v, const char *what, etch_dtype dtype, int rank)
+{
+    if (v->kind != ETCH_V_TENSOR || v->t->dtype != dtype || v->t->rank != rank)
+        return ETCH_ERR(ETCH_UNSUPPORTED, "%s is not a rank-%d %s tensor; 'etch inspect' shows the method", what, rank, etch_dtype_torch_name(dtype));
+    return NULL;
+}
+
+static void read_eos(const etch_rt *rt, etch_lm *lm)
+{
+    static const char *const names[] = { "get_eos_ids", "get_eos_id" };
+    for (size_t k = 0; k < 2 && !lm->n_eos; k++) {
+        etch_val vals[ETCH_LM_MAX_EOS];
+        int n = 0;
+        etch_status *s = etch_rt_constant(rt, etch_str_of(names[k]), vals, ETCH_LM_MAX_EOS, &n);
+        for (int i = 0; !s && i < n && i < ETCH_LM_MAX_EOS; i++)
+            if (vals[i].kind == ETCH_V_INT) lm->eos_ids[lm->n_eos++] = vals[i].i.v;
+        etch_status_ignore(s);
+    }
+}
+
+static etch_status *open_method(etch_rt *rt, etch_lm *lm)
+{
+    ETCH_TRY(etch_rt_load(rt, ETCH_LIT("forward"), &lm->method));
+    if (etch_rt_n_inputs(lm->method) != 2 || etch_rt_n_outputs(lm->method) < 1)
+        return ETCH_ERR(ETCH_UNSUPPORTED, "'forward' takes %d inputs; a text-generation export takes input_ids and cache_position", etch_rt_n_inputs(lm->method));
+    const etch_val *ids = etch_rt_input(lm->method, 0), *out = etch_rt_output(lm->method, 0);
+    ETCH_TRY(check_tensor(ids, "input 0 (input_ids)", ETCH_I64, 2));
+    ETCH_TRY(check_tensor(etch_rt_input(lm->method, 1), "input 1 (cache_position)", ETCH_I64, 1));
+    ETCH_TRY(check_tensor(out, "output 0 (logits)", ETCH_F32, 3));
+    lm->max_chunk = ids->t->sizes[1].v;
+    lm->vocab_size = out->t->sizes[2].v;
+    if (lm->max_chunk < 1 || lm->vocab_size < 1) return ETCH_ERR(ETCH_UNSUPPORTED, "'forward' has an empty input or output");
+    lm->max_seq_len = constant(rt, "get_max_seq_len", lm->max_chunk + 1);
+    lm->bos_id = constant(rt, "get_bos_id", -1);
+    read_eos(rt, lm);
+    lm->ids = malloc((size_t)lm->max_chunk * sizeof *lm->ids);
+    lm->positions = malloc((size_t)lm->max_chunk * sizeof *lm->positions);
+    return lm->ids && lm->positions ? NULL : ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+}
+
+etch_status *etch_lm_open(etch_rt *rt, etch_lm *out)
+{
+    etch_lm lm = { 0 };
+    etch_status *s = open_method(rt, &lm);
+    if (s) etch_lm_close(&lm);
+    *out = lm;
+    return s;
+}
+
+void etch_lm_close(etch_lm *lm)
+{
+    if (lm->method) etch_rt_unload(lm->method);
+    free(lm->ids);
+    free(lm->positions);
+    *lm = (etch_lm){ 0 };
+}
+
+static etch_status *feed_chunk(etch_lm *lm, const int32_t *tokens, size_t n, const float **out_logits)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (tokens[i] < 0 || tokens[i] >= lm->vocab_size)
+            return ETCH_ERR(ETCH_INVALID, "token id %d is outside the model's vocabulary of %lld", tokens[i], (long long)lm->vocab_size);
+        lm->ids[i] = tokens[i];
+        lm->positions[i] = lm->position + (int64_t)i;
+    }
+    etch_tensor ids = { .dtype = ETCH_I64, .rank = 2, .sizes = { { 1, NULL }, { (int64_t)n, NULL } }, .data = lm->ids, .capacity = n * 8 };
+    etch_tensor pos = { .dtype = ETCH_I64, .rank = 1, .sizes = { { (int64_t)n, NULL } }, .data = lm->positions, .capacity = n * 8 };
+    ETCH_TRY(etch_rt_set_input(lm->method, 0, &ids, ETCH_RT_COPY));
+    ETCH_TRY(etch_rt_set_input(lm->method, 1, &pos, ETCH_RT_COPY));
+    ETCH_TRY(etch_rt_execute(lm->method));
+    const etch_tensor *logits = etch_rt_output(lm->method, 0)->t;
+    if (logits->sizes[1].v < 1) return ETCH_ERR(ETCH_INVALID, "'forward' gave no logits");
+    *out_logits = (const float *)logits->data + (logits->sizes[1].v - 1) * lm->vocab_size;
+    lm->position += (int64_t)n;
+    return NULL;
+}
+
+etch_status *etch_lm_feed(etch_lm *lm, const int32_t *tokens, size_t n, const float **out_logits)
+{
+    if (!n) return ETCH_ERR(ETCH_INVALID, "there is no token to run; give a prompt");
+    if ((int64_t)n > lm->max_seq_len - lm->position)
+        return ETCH_ERR(ETCH_INVALID, "%zu more tokens do not fit: %lld of %lld cache slots are used; export with a larger --max_seq_len", n,
+                        (long long)lm->position, (long long)lm->max_seq_len);
+    while (n) {
+        size_t chunk = n < (size_t)lm->max_chunk ? n : (size_t)lm->max_chunk;
+        ETCH_TRY(feed_chunk(lm, tokens, chunk, out_logits));
+        tokens += chunk;
+        n -= chunk;
+    }
+    return NULL;
+}
+
+bool etch_lm_is_eos(const etch_lm *lm, int32_t id)
+{
+    for (int i = 0; i < lm->n_eos; i++)
+        if (lm->eos_ids[i] == id) return true;
+    return false;
+}
+
+etch_status *etch_lm_reset(etch_lm *lm)
+{
+    lm->position = 0;
+    return etch_rt_reset(lm->method);
+}

@@ -1,0 +1,39 @@
+// A decoder with a KV cache as a session: tokens in, logits of the last position out. Follows the method contract of the official exporter:
+// forward(input_ids i64[1, S], cache_position i64[S]) -> logits f32[1, S or 1, V], metadata as constant methods.
+#ifndef ETCH_RT_LM_H
+#define ETCH_RT_LM_H
+
+#include "rt/rt.h"
+
+#define ETCH_LM_MAX_EOS 16
+
+typedef struct etch_lm {
+    etch_rt_method *method;
+    int64_t max_seq_len;               // cache slots: prompt and generated tokens together
+    int64_t max_chunk;                 // tokens one call takes; 1 when shapes are static
+    int64_t vocab_size;
+    int64_t bos_id;                    // -1: none
+    int64_t eos_ids[ETCH_LM_MAX_EOS];
+    int n_eos;
+    int64_t position;                  // tokens in the cache
+    int64_t *ids, *positions;          // max_chunk entries each
+} etch_lm;
+
+// Loads `forward` and reads the metadata. Refuses a program with another contract, naming what differs.
+etch_status *etch_lm_open(etch_rt *rt, etch_lm *out) ETCH_MUST_USE;
+void etch_lm_close(etch_lm *lm);
+// Runs `n` tokens (in chunks) and gives the logits of the last one: vocab_size floats, borrowed until the next call.
+// ETCH_INVALID when the cache has no room for them: nothing is run then.
+etch_status *etch_lm_feed(etch_lm *lm, const int32_t *tokens, size_t n, const float **out_logits) ETCH_MUST_USE;
+bool etch_lm_is_eos(const etch_lm *lm, int32_t id);
+// Forgets the text.
+etch_status *etch_lm_reset(etch_lm *lm) ETCH_MUST_USE;
+
+// Choosing the next token. temperature 0: the largest logit (the lowest id among equals). Otherwise softmax(logits / temperature), cut to the
+// top_k largest (0: all) and then to the smallest set with probability >= top_p (1: all), drawn with `state`.
+typedef struct etch_sampler { float temperature, top_p; int top_k; uint64_t state; } etch_sampler;
+// `scratch`: n pairs for the cut; grown on demand and kept by the caller (free with free()).
+typedef struct etch_sample_pair { float p; int32_t id; } etch_sample_pair;
+etch_status *etch_sample(etch_sampler *s, const float *logits, int64_t n, etch_sample_pair **scratch, int32_t *out_id) ETCH_MUST_USE;
+
+#endif

@@ -1,0 +1,320 @@
+"""End-to-end tests of the `etch` command line that need no PyTorch: export every test model with every recipe, replay the recorded PyTorch results on
+etch's runtime, and check that bad input gives a clear error, a non-zero exit code and no output file.
+
+    python tests/e2e.py BUILD [NAME_PART ...]        runs the tests whose name holds one of the parts
+"""
+import concurrent.futures
+import hashlib
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import traceback
+
+import weights
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "build"))
+ETCH = os.path.join(BUILD, "etch")
+TINY = os.path.join(ROOT, "models", "tiny")
+REFERENCE = os.environ.get("ETCH_REFERENCE") or os.path.join(os.path.dirname(ROOT), "shared", "reference")
+TESTS = {}
+
+
+class Skip(Exception):
+    pass
+
+
+def test(fn):
+    TESTS[fn.__name__] = fn
+    return fn
+
+
+def etch(*args, env=None, timeout=300):
+    return subprocess.run([ETCH, *args], capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL)
+
+
+def ok(*args, **kw):
+    r = etch(*args, **kw)
+    assert r.returncode == 0, f"etch {' '.join(args)}\nexit {r.returncode}\n{r.stdout[-2000:]}\n{r.stderr[-2000:]}"
+    return r
+
+
+def refused(*args, says=(), code=1, no_file=None, **kw):
+    """The command fails with `code`, says each word on its first line of standard error, and leaves no output."""
+    r = etch(*args, **kw)
+    assert r.returncode == code, f"etch {' '.join(args)}: exit {r.returncode}, wanted {code}\n{r.stderr[-2000:]}"
+    assert r.stderr.startswith("etch"), r.stderr[-500:]
+    for word in says:
+        assert word in r.stderr, f"'{word}' is not in: {r.stderr[-1000:]}"
+    if no_file:
+        left = [os.path.join(d, f) for d, _, files in os.walk(no_file) for f in files]
+        assert not left, f"files were left: {left}"
+    return r
+
+
+def sha(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+# Families: the recorded results of PyTorch eager, 8 tokens of prefill and three steps on the cache. float32 against float32 with another summation
+# order: 1e-4 absolute and relative leaves a margin of about 20 over what is seen.
+
+def export_family(name, recipe, tmp):
+    model = weights.write_model(name, os.path.join(tmp, "model"))
+    out = os.path.join(tmp, "out")
+    ok("export", "--model", model, "--task", "text-generation", "--recipe", recipe, "--max_seq_len", "64", "-o", out)
+    return os.path.join(out, "model.pte")
+
+
+def family_test(name, recipe):
+    def run(tmp):
+        pte = export_family(name, recipe, tmp)
+        ok("verify", pte, weights.golden(name), "--atol", "1e-4", "--rtol", "1e-4")
+    run.__name__ = f"family_{name}_{recipe}"
+    test(run)
+
+
+for family in weights.names():
+    for recipe in ("portable", "xnnpack"):
+        family_test(family, recipe)
+
+
+# The shipped example
+
+@test
+def tiny_generates_what_pytorch_does(tmp):
+    with open(os.path.join(ROOT, "tests", "tiny_golden.json")) as f:
+        golden = json.load(f)
+    for recipe in ("portable", "xnnpack"):
+        out = os.path.join(tmp, recipe)
+        ok("export", "--model", TINY, "--task", "text-generation", "--recipe", recipe, "-o", out)
+        r = ok("generate", os.path.join(out, "model.pte"), "--prompt", golden["prompt"], "-n", str(golden["new_tokens"]))
+        assert r.stdout == golden["text"] + "\n", f"{r.stdout!r} is not {golden['text']!r}"
+        files = set(os.listdir(out))
+        assert {"model.pte", "tokenizer.json"} <= files, files
+
+
+@test
+def export_is_deterministic(tmp):
+    hashes = set()
+    for i in range(2):
+        model = os.path.join(tmp, f"copy{i}")
+        shutil.copytree(TINY, model)
+        out = os.path.join(tmp, f"out{i}")
+        ok("export", "--model", model, "--recipe", "xnnpack", "-o", out)
+        hashes.add(sha(os.path.join(out, "model.pte")))
+    assert len(hashes) == 1, hashes
+
+
+@test
+def trace_prints_a_graph_with_state_dict_names(tmp):
+    r = ok("trace", "--model", TINY, "--task", "text-generation")
+    assert r.stdout.startswith("etch-graph"), r.stdout[:100]
+    for name in weights_of(TINY):
+        assert f'"{name}"' in r.stdout, name
+
+
+@test
+def sharded_checkpoint_gives_the_same_file(tmp):
+    from safetensors.numpy import load_file, save_file
+    model = weights.write_model("llama", os.path.join(tmp, "one"))
+    ok("export", "--model", model, "--recipe", "portable", "--max_seq_len", "64", "-o", os.path.join(tmp, "a"))
+    shards = os.path.join(tmp, "two")
+    os.makedirs(shards)
+    shutil.copy(os.path.join(model, "config.json"), shards)
+    tensors = load_file(os.path.join(model, "model.safetensors"))
+    where, keys = {}, sorted(tensors)
+    for i in range(2):
+        part = f"model-0000{i + 1}-of-00002.safetensors"
+        mine = keys[i::2]
+        save_file({k: tensors[k] for k in mine}, os.path.join(shards, part), metadata={"format": "pt"})
+        where.update({k: part for k in mine})
+    with open(os.path.join(shards, "model.safetensors.index.json"), "w") as f:
+        json.dump({"metadata": {"total_size": sum(t.nbytes for t in tensors.values())}, "weight_map": where}, f)
+    ok("export", "--model", shards, "--recipe", "portable", "--max_seq_len", "64", "-o", os.path.join(tmp, "b"))
+    assert sha(os.path.join(tmp, "a", "model.pte")) == sha(os.path.join(tmp, "b", "model.pte"))
+
+
+def weights_of(folder):
+    with open(os.path.join(folder, "model.safetensors"), "rb") as f:
+        n, = struct.unpack("<Q", f.read(8))
+        return [k for k in json.loads(f.read(n)) if k != "__metadata__"]
+
+
+# Commands on official files, where the reference folder is present
+
+def official(case):
+    folder = os.path.join(REFERENCE, "official", case)
+    if not os.path.exists(os.path.join(folder, "model.pte")):
+        raise Skip("the reference folder is absent")
+    return os.path.join(folder, "model.pte"), os.path.join(folder, "io.safetensors")
+
+
+def official_test(case):
+    def run(tmp):
+        ok("verify", *official(case), "--atol", "1e-4", "--rtol", "1e-4")
+    run.__name__ = "official_" + case.replace("-", "_")
+    test(run)
+
+
+for case in ("llama-portable", "bert-fp32", "vit-fp32", "mobilevit-fp32"):
+    official_test(case)
+
+
+@test
+def run_and_inspect_an_export(tmp):
+    from safetensors.numpy import load_file, save_file
+    import numpy as np
+    pte = export_family("llama", "xnnpack", tmp)
+    g = load_file(weights.golden("llama"))
+    save_file({"in0": g["s0.forward.in0"], "in1": g["s0.forward.in1"]}, os.path.join(tmp, "in.safetensors"))
+    ok("run", pte, "--inputs", os.path.join(tmp, "in.safetensors"), "--outputs", os.path.join(tmp, "out.safetensors"))
+    out = load_file(os.path.join(tmp, "out.safetensors"))["out0"]
+    np.testing.assert_allclose(out, g["s0.forward.out0"], atol=1e-4, rtol=1e-4)
+    info = json.loads(ok("inspect", pte, "--json").stdout)
+    assert any(m["name"] == "forward" for m in info["methods"]), info
+    text = ok("inspect", pte).stdout
+    for word in ("forward", "XnnpackBackend", "get_vocab_size"):
+        assert word in text, word
+
+
+# Bad input
+
+@test
+def bad_command_lines(tmp):
+    refused("exprot", says=["export"], code=2)
+    refused("export", says=["--model"], code=2)
+    refused("export", "--model", TINY, "-o", tmp + "/o", "--recipee", "xnnpack", says=["--recipe"], code=2, no_file=tmp)
+    refused("export", "--model", TINY, "-o", tmp + "/o", "--recipe", "tpu", says=["tpu", "xnnpack"], code=2, no_file=tmp)
+    refused("export", "--model", TINY, "-o", tmp + "/o", "--max_seq_len", "0", says=["--max_seq_len"], code=2, no_file=tmp)
+    refused("export", "--model", TINY, "-o", tmp + "/o", "--task", "juggling", says=["juggling", "text-generation"], code=2, no_file=tmp)
+    refused("export", "--model", TINY, "-o", tmp + "/o", "--qlinear_group_size", "32", says=["--qlinear"], code=2, no_file=tmp)
+    assert etch("export", "--help").returncode == 0
+    for command in ("export", "trace", "lower", "run", "verify", "inspect", "generate"):
+        text = ok(command, "--help").stdout
+        assert len(text.splitlines()) <= 60 and "Usage: etch " + command in text, command
+
+
+@test
+def bad_models(tmp):
+    out = os.path.join(tmp, "out")
+
+    def case(says, config=None, blob=None, **kw):
+        model = os.path.join(tmp, "model")
+        shutil.rmtree(model, ignore_errors=True)
+        weights.write_model("llama", model)
+        if config is not None:
+            with open(os.path.join(model, "config.json")) as f:
+                j = json.load(f)
+            j.update(config)
+            with open(os.path.join(model, "config.json"), "w") as f:
+                json.dump(j, f)
+        if blob is not None:
+            path = os.path.join(model, "model.safetensors")
+            with open(path, "rb") as f:
+                data = f.read()
+            data = blob(data)
+            os.remove(path)
+            if data is not None:
+                with open(path, "wb") as f:
+                    f.write(data)
+        refused("export", "--model", model, "--recipe", "portable", "-o", out, says=says, no_file=out if os.path.exists(out) else None, **kw)
+
+    def header(data, change):
+        n, = struct.unpack("<Q", data[:8])
+        j = json.loads(data[8:8 + n])
+        change(j)
+        h = json.dumps(j).encode()
+        return struct.pack("<Q", len(h)) + h + data[8 + n:]
+
+    def overlap(j):
+        names = [k for k in j if k != "__metadata__"]
+        j[names[1]]["data_offsets"][0] -= 4
+        j[names[1]]["data_offsets"][1] -= 4
+
+    refused("export", "--model", os.path.join(tmp, "nothing"), "-o", out, says=["nothing"])
+    case(["model.safetensors"], blob=lambda d: None)
+    case(["model.safetensors"], blob=lambda d: d[:len(d) // 2])
+    case(["model.safetensors"], blob=lambda d: d[:5])
+    case(["model.safetensors"], blob=lambda d: struct.pack("<Q", 1 << 60) + d[8:])
+    case(["model.safetensors"], blob=lambda d: header(d, overlap))
+    case(["lm_head.weight"], config={"tie_word_embeddings": False})
+    case(["warp_drive"], config={"model_type": "warp_drive", "architectures": ["WarpDriveForCausalLM"]})
+    case([], config={"hidden_size": 65})
+
+
+@test
+def control_flow_on_data_is_named(tmp):
+    """A model class of the user's own (through auto_map it would need trust; here a config option reaches a data-dependent branch)."""
+    model = weights.write_model("llama", os.path.join(tmp, "model"))
+    refused("export", "--model", model, "--task", "image-classification", "-o", os.path.join(tmp, "out"), says=["image-classification"], no_file=os.path.join(tmp, "out"))
+
+
+@test
+def full_disk_leaves_no_file(tmp):
+    if os.geteuid() != 0:
+        raise Skip("mounting a small file system needs root")
+    mount = os.path.join(tmp, "small")
+    os.makedirs(mount)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", mount], capture_output=True).returncode:
+        raise Skip("this machine cannot mount a small file system")
+    try:
+        refused("export", "--model", TINY, "-o", os.path.join(mount, "out"), says=["No space left"], no_file=mount)
+    finally:
+        subprocess.run(["umount", mount], check=False)
+
+
+@test
+def mutated_programs_never_crash(tmp):
+    import random
+    pte = export_family("llama", "xnnpack", tmp)
+    with open(pte, "rb") as f:
+        data = f.read()
+    random.seed(0)
+    head = 40000 if len(data) > 40000 else len(data)
+    bad = os.path.join(tmp, "bad.pte")
+    for i in range(60):
+        b = bytearray(data)
+        if i % 6 == 0:
+            b = b[:random.randrange(len(b))]
+        else:
+            for _ in range(random.choice((1, 4, 16))):
+                b[random.randrange(min(head, len(b)))] = random.randrange(256)
+        with open(bad, "wb") as f:
+            f.write(bytes(b))
+        for args in (["inspect", bad], ["verify", bad, weights.golden("llama")]):
+            r = etch(*args, timeout=60)
+            assert r.returncode in (0, 1), f"mutation {i}: {args[0]} ended with {r.returncode}\n{r.stderr[-500:]}"
+
+
+def run_one(name):
+    with tempfile.TemporaryDirectory(prefix="etch-") as tmp:
+        try:
+            TESTS[name](tmp)
+            return name, "passed", ""
+        except Skip as e:
+            return name, "skipped", str(e)
+        except Exception:
+            return name, "failed", traceback.format_exc(limit=3)
+
+
+def main():
+    parts = sys.argv[2:]
+    todo = [n for n in TESTS if not parts or any(p in n for p in parts)]
+    count = {"passed": 0, "failed": 0, "skipped": 0}
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        for name, result, why in pool.map(run_one, todo):
+            count[result] += 1
+            print(f"{result:8} {name}" + (f": {why}" if result == "skipped" else ""), flush=True)
+            if result == "failed":
+                print(why, flush=True)
+    print(f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
+    sys.exit(1 if count["failed"] or not count["passed"] else 0)
+
+
+main()

@@ -1,0 +1,9 @@
+#!/bin/sh
+# run.sh BUILD: all tests that need no PyTorch.
+set -eu
+cd "$(dirname "$0")/.."
+build=${1:-build}
+python=${ETCH_PYTHON:-.venv/bin/python3}
+sh tools/check_includes.sh
+"$build/etch-tests"
+"$python" tests/e2e.py "$build"

@@ -1,0 +1,48 @@
+"""Deterministic random weights for test models: the same names and shapes give the same bytes on every machine.
+
+A test model is a folder tests/families/NAME with config.json, tensors.json (state-dict names and shapes) and golden.safetensors (inputs and the
+outputs of PyTorch eager on these weights). `write_model` makes the folder that etch exports; no weights are stored in the repository.
+"""
+import json
+import os
+import shutil
+import zlib
+
+import numpy as np
+from safetensors.numpy import save_file
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "families")
+
+
+def tensor(name, shape):
+    """float32 values for a state-dict entry: norm scales near 1, positive variances, matrices of unit gain, small biases."""
+    rng = np.random.Generator(np.random.Philox(key=zlib.crc32(name.encode())))
+    x = rng.standard_normal(shape, dtype=np.float32)
+    if name.endswith("running_var"):
+        return (1 + 0.1 * np.abs(x)).astype(np.float32)
+    if len(shape) >= 2:
+        fan_in = int(np.prod(shape[1:]))
+        return (x * np.float32(1 / np.sqrt(fan_in))).astype(np.float32)
+    if name.endswith("weight") or "gamma" in name or "lambda" in name:
+        return (1 + 0.1 * x).astype(np.float32)
+    return (0.1 * x).astype(np.float32)
+
+
+def names():
+    return sorted(n for n in os.listdir(HERE) if os.path.exists(os.path.join(HERE, n, "tensors.json")))
+
+
+def shapes(name):
+    with open(os.path.join(HERE, name, "tensors.json")) as f:
+        return json.load(f)
+
+
+def write_model(name, folder):
+    os.makedirs(folder, exist_ok=True)
+    shutil.copy(os.path.join(HERE, name, "config.json"), folder)
+    save_file({n: tensor(n, s) for n, s in shapes(name).items()}, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
+    return folder
+
+
+def golden(name):
+    return os.path.join(HERE, name, "golden.safetensors")
