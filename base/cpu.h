@@ -1,0 +1,14 @@
+// Which instruction sets kernels may use.
+#ifndef ETCH_BASE_CPU_H
+#define ETCH_BASE_CPU_H
+
+enum {
+    ETCH_CPU_AVX2 = 1,         // with FMA and F16C
+    ETCH_CPU_AVX512 = 2,       // F, BW, DQ, VL
+    ETCH_CPU_AVX512VNNI = 4,
+};
+
+// Features of this machine, cut by the environment variable ETCH_ISA (scalar | avx2 | avx512 | avx512vnni; anything else: no cut).
+unsigned etch_cpu_features(void);
+
+#endif
