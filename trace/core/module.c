@@ -96,6 +96,27 @@ static PyObject *iinfo(PyObject *module, PyObject *args)
 
 static PyMethodDef module_methods[] = { { "finfo", finfo, METH_VARARGS, NULL }, { "iinfo", iinfo, METH_VARARGS, NULL }, { 0 } };
 
+// What `from torch._C import *` gives: the names that are PyTorch's own.
+static int add_all(PyObject *module)
+{
+    static const char *const hidden[] = { "begin", "symbol", "input", "file_tensor", "tensor_from_bytes", "make_subclass", "set_device", "mark_fqn",
+                                          "mark_buffer", "method", "output", "meta", "finish", "item_symbol", "push_module", "pop_module", "where",
+                                          "set_tensor_class", "set_guard_error", "set_package_path", "guards", "known", "op", "op_names", "functions",
+                                          "Op", "TensorBase" };
+    PyObject *all = PyList_New(0), *dict = PyModule_GetDict(module), *name, *value;
+    Py_ssize_t pos = 0;
+    int bad = !all;
+    while (!bad && PyDict_Next(dict, &pos, &name, &value)) {
+        const char *z = PyUnicode_AsUTF8AndSize(name, NULL);
+        bool show = z && z[0] != '_';
+        for (size_t i = 0; show && i < sizeof hidden / sizeof *hidden; i++) show = strcmp(z, hidden[i]) != 0;
+        if (show) bad = PyList_Append(all, name);
+    }
+    if (!bad) bad = PyModule_AddObjectRef(module, "__all__", all);
+    Py_XDECREF(all);
+    return bad;
+}
+
 static int set_up(PyObject *module)
 {
     core_state *st = PyModule_GetState(module);
@@ -122,7 +143,7 @@ static int set_up(PyObject *module)
     st->tensor_base = core_tensor_make_type(st);
     if (!st->tensor_base || PyModule_AddObjectRef(module, "TensorBase", st->tensor_base)) return -1;
     st->tensor_cls = Py_NewRef(st->tensor_base);
-    return core_methods_install(st, module) || PyModule_AddFunctions(module, core_program_methods) || PyModule_AddFunctions(module, module_methods) ? -1 : 0;
+    return core_methods_install(st, module) || PyModule_AddFunctions(module, core_program_methods) || PyModule_AddFunctions(module, module_methods) || add_all(module) ? -1 : 0;
 }
 
 #define EACH_OWNED(st, DO)                                                                                                                  \
