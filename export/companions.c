@@ -1,0 +1,37 @@
+#include "export/companions.h"
+
+#include <stdio.h>
+
+#include "base/file.h"
+
+static const char *const names[] = {
+    "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja", "chat_template.json",
+    "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json",
+};
+
+static etch_status *copy(const char *from, const char *to)
+{
+    etch_mapped m;
+    ETCH_TRY(etch_mapped_open(from, &m));
+    etch_writer w;
+    etch_status *s = etch_writer_open(to, &w);
+    if (!s) {
+        s = etch_writer_put(&w, m.bytes.ptr, m.bytes.len);
+        if (s) etch_writer_abandon(&w);
+        else s = etch_writer_commit(&w);
+    }
+    etch_mapped_close(&m);
+    return s;
+}
+
+etch_status *etch_copy_companions(const char *model_dir, const char *out_dir)
+{
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char from[4608], to[4608];
+        snprintf(from, sizeof from, "%s/%s", model_dir, names[i]);
+        snprintf(to, sizeof to, "%s/%s", out_dir, names[i]);
+        if (etch_file_exists(from)) ETCH_TRY(copy(from, to));
+    }
+    return NULL;
+}

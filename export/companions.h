@@ -1,0 +1,10 @@
+// The files that a runner needs beside model.pte.
+#ifndef ETCH_EXPORT_COMPANIONS_H
+#define ETCH_EXPORT_COMPANIONS_H
+
+#include "base/status.h"
+
+// Copies tokenizer, processor, chat template and configuration files of `model_dir` into `out_dir`; each appears whole or not at all. Absent ones are skipped.
+etch_status *etch_copy_companions(const char *model_dir, const char *out_dir) ETCH_MUST_USE;
+
+#endif
