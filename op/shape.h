@@ -5,7 +5,7 @@
 #include "op/op.h"
 
 #define OP(id, schema, out, flags, shape, kern, decomp, xnn) \
-    etch_status *shape_##shape(etch_shape_cx *cx, const etch_val *args, int n_args, etch_outs *outs) __attribute__((weak));
+    etch_status *shape_##shape(etch_shape_cx *cx, const etch_val *args, int n_args, etch_outs *outs);
 #include "op/ops.def"
 #undef OP
 
