@@ -1,0 +1,1 @@
+"""Named by exporters; nothing to trace with."""

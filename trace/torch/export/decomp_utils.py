@@ -1,0 +1,5 @@
+"""Named by exporters."""
+
+
+class CustomDecompTable(dict):
+    pass

@@ -1,0 +1,100 @@
+"""pad, interpolate, unfold, fold, pixel_shuffle and grid sampling of nn.functional."""
+import math
+
+import torch
+from torch.nn._sizes import _pair
+
+aten = torch.ops.aten
+
+
+def pad(input, pad, mode="constant", value=None):
+    """`pad` lists (before, after) pairs from the last dimension on."""
+    pad = list(pad)
+    if mode == "constant":
+        if all(isinstance(p, int) and p == 0 for p in pad):
+            return input.clone()
+        return aten.constant_pad_nd(input, pad, 0 if value is None else value)
+    rank = len(pad) // 2
+    if mode == "reflect":
+        return (aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d)[rank - 1](input, pad)
+    if mode == "replicate":
+        return (aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d)[rank - 1](input, pad)
+    if mode == "circular":
+        for i in range(rank):
+            dim, (before, after) = input.dim() - 1 - i, pad[2 * i:2 * i + 2]
+            size = input.shape[dim]
+            parts = [input.narrow(dim, size - before, before)] if before else []
+            parts.append(input)
+            if after:
+                parts.append(input.narrow(dim, 0, after))
+            input = torch.cat(parts, dim)
+        return input
+    raise NotImplementedError(f"etch: padding mode {mode!r} is not available")
+
+
+def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None, antialias=False):
+    rank = input.dim() - 2
+    if (size is None) == (scale_factor is None):
+        raise ValueError("exactly one of size and scale_factor must be defined")
+    if size is not None:
+        size = list(size) if hasattr(size, "__iter__") else [size] * rank
+        scales = None
+    else:
+        scales = [float(s) for s in scale_factor] if hasattr(scale_factor, "__iter__") else [float(scale_factor)] * rank
+        if recompute_scale_factor:
+            size = [int(math.floor(float(input.shape[i + 2]) * s)) for i, s in enumerate(scales)]
+            scales = None
+    if antialias:
+        raise NotImplementedError("etch: interpolate with antialias cannot be traced")
+    if mode in ("nearest", "nearest-exact", "area"):
+        if align_corners is not None:
+            raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear")
+        if mode == "area":
+            if size is None:
+                size = [int(math.floor(float(input.shape[i + 2]) * s)) for i, s in enumerate(scales)]
+            functional = torch.nn.functional
+            return (functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d)[rank - 1](input, size)
+        if mode == "nearest-exact":
+            op = (aten._upsample_nearest_exact1d, aten._upsample_nearest_exact2d, aten._upsample_nearest_exact3d)[rank - 1]
+        else:
+            op = (aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d)[rank - 1]
+        return op.vec(input, size, scales)
+    align = bool(align_corners)
+    if rank == 1 and mode == "linear":
+        return aten.upsample_linear1d.vec(input, size, align, scales)
+    if rank == 2 and mode == "bilinear":
+        return aten.upsample_bilinear2d.vec(input, size, align, scales)
+    if rank == 2 and mode == "bicubic":
+        return aten.upsample_bicubic2d.vec(input, size, align, scales)
+    if rank == 3 and mode == "trilinear":
+        return aten.upsample_trilinear3d.vec(input, size, align, scales)
+    raise NotImplementedError(f"etch: interpolate mode {mode!r} of a {input.dim()}-dimensional tensor is not available")
+
+
+upsample = interpolate
+
+
+def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
+    return aten.im2col(input, list(_pair(kernel_size)), list(_pair(dilation)), list(_pair(padding)), list(_pair(stride)))
+
+
+def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    return aten.col2im(input, list(_pair(output_size)), list(_pair(kernel_size)), list(_pair(dilation)), list(_pair(padding)),
+                       list(_pair(stride)))
+
+
+def pixel_shuffle(input, upscale_factor):
+    return aten.pixel_shuffle(input, upscale_factor)
+
+
+def pixel_unshuffle(input, downscale_factor):
+    return aten.pixel_unshuffle(input, downscale_factor)
+
+
+def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
+    modes, paddings = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
+    return aten.grid_sampler(input, grid, modes.index(mode), paddings.index(padding_mode), bool(align_corners))
+
+
+def affine_grid(theta, size, align_corners=None):
+    return aten.affine_grid_generator(theta, list(size), bool(align_corners))
