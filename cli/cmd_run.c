@@ -1,0 +1,115 @@
+// `etch run`: one call of a method. In: tensors in0, in1, ... of a safetensors file. Out: out0, out1, ... in another.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/opt.h"
+#include "cli/tensors.h"
+
+etch_status *etch_cmd_run(int argc, char **argv);
+
+typedef struct { const char *file, *inputs, *outputs, *method; int64_t threads; } options;
+
+static etch_status *set_inputs(etch_rt_method *m, const char *path)
+{
+    etch_st *st = NULL;
+    etch_status *s = NULL;
+    if (path) ETCH_TRY(etch_st_open(path, &st));
+    for (int i = 0; i < etch_rt_n_inputs(m) && !s; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "in%d", i);
+        const etch_st_tensor *t = st ? etch_st_find(st, etch_str_of(key)) : NULL;
+        bool is_tensor = etch_rt_input(m, i)->kind == ETCH_V_TENSOR;
+        if (t) s = etch_cli_set_input(m, i, st, t);
+        else if (is_tensor) s = ETCH_ERR(ETCH_INVALID, "input %d is missing: %s has no tensor '%s'", i, path ? path : "--inputs", key);
+    }
+    etch_st_close(st);
+    return s;
+}
+
+// A scalar output as a 0-d tensor in `room`.
+static etch_status *as_tensor(const etch_val *v, etch_tensor *t, uint8_t room[8])
+{
+    *t = (etch_tensor){ .data = room, .capacity = 8 };
+    switch (v->kind) {
+    case ETCH_V_TENSOR: *t = *v->t; return NULL;
+    case ETCH_V_INT: t->dtype = ETCH_I64; break;
+    case ETCH_V_FLOAT: t->dtype = ETCH_F64; break;
+    case ETCH_V_BOOL: t->dtype = ETCH_BOOL; break;
+    default: return ETCH_ERR(ETCH_UNSUPPORTED, "an output is neither tensor nor number");
+    }
+    if (v->kind == ETCH_V_FLOAT) memcpy(room, &v->f, 8);
+    else if (v->kind == ETCH_V_INT) memcpy(room, &v->i.v, 8);
+    else room[0] = v->b;
+    return NULL;
+}
+
+static etch_status *write_outputs(const etch_rt_method *m, const char *path)
+{
+    int n = etch_rt_n_outputs(m);
+    size_t room = (size_t)n + 1;
+    etch_st_entry *entries = calloc(room, sizeof *entries);
+    etch_tensor *tensors = calloc(room, sizeof *tensors);
+    char(*keys)[32] = calloc(room, sizeof *keys);
+    uint8_t(*scalars)[8] = calloc(room, sizeof *scalars);
+    etch_status *s = entries && tensors && keys && scalars ? NULL : ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    for (int i = 0; i < n && !s; i++) {
+        snprintf(keys[i], sizeof keys[i], "out%d", i);
+        s = as_tensor(etch_rt_output(m, i), &tensors[i], scalars[i]);
+        entries[i] = (etch_st_entry){ etch_str_of(keys[i]), &tensors[i] };
+    }
+    if (!s) s = etch_st_write(path, entries, (size_t)n);
+    free(entries);
+    free(tensors);
+    free(keys);
+    free(scalars);
+    return s;
+}
+
+static void print_outputs(const etch_rt_method *m)
+{
+    for (int i = 0; i < etch_rt_n_outputs(m); i++) {
+        const etch_val *v = etch_rt_output(m, i);
+        etch_buf type = { 0 };
+        if (v->kind == ETCH_V_TENSOR) etch_tensor_print_type(&type, v->t);
+        else if (v->kind == ETCH_V_FLOAT) etch_buf_printf(&type, "%g", v->f);
+        else if (v->kind == ETCH_V_BOOL) etch_buf_puts(&type, v->b ? "true" : "false");
+        else if (v->kind == ETCH_V_INT) etch_buf_printf(&type, "%lld", (long long)v->i.v);
+        printf("out%d  %.*s\n", i, ETCH_STR_ARGS(etch_buf_str(&type)));
+        etch_buf_deinit(&type);
+    }
+}
+
+static etch_status *run(etch_rt *rt, const options *o)
+{
+    etch_rt_method *m;
+    ETCH_TRY(etch_rt_load(rt, etch_str_of(o->method), &m));
+    etch_status *s = set_inputs(m, o->inputs);
+    if (!s) s = etch_rt_execute(m);
+    if (!s && o->outputs) s = write_outputs(m, o->outputs);
+    if (!s) print_outputs(m);
+    etch_rt_unload(m);
+    return s;
+}
+
+etch_status *etch_cmd_run(int argc, char **argv)
+{
+    options o = { .method = "forward" };
+    etch_opt opts[] = {
+        { "--inputs", "-i", ETCH_OPT_STR, &o.inputs, "FILE", "safetensors with in0, in1, ...", 0, 0, false, "Options" },
+        { "--outputs", "-o", ETCH_OPT_STR, &o.outputs, "FILE", "safetensors to write out0, out1, ... to", 0, 0, false, NULL },
+        { "--method", "-m", ETCH_OPT_STR, &o.method, "NAME", "method to call (default forward)", 0, 0, false, NULL },
+        { "--threads", "-t", ETCH_OPT_INT, &o.threads, "N", "threads (default: one per core)", 1, 64, false, NULL },
+        { 0 },
+    };
+    const etch_cmd cmd = { "run", "Runs one method of a program on tensors from a file.", "FILE.pte", 1, 1,
+                           "  etch run model.pte --inputs in.safetensors --outputs out.safetensors\n"
+                           "  etch run model.pte --method get_vocab_size", opts };
+    bool done;
+    ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &o.file, &done));
+    if (done) return NULL;
+    etch_rt *rt;
+    ETCH_TRY(etch_rt_open(o.file, &(etch_rt_options){ .n_threads = (int)o.threads }, &rt));
+    etch_status *s = run(rt, &o);
+    etch_rt_close(rt);
+    return s;
+}
