@@ -152,6 +152,7 @@ PyObject *core_item(core_tensor *t);
 
 // tensor.c, index.c, make.c
 PyObject *core_tensor_make_type(core_state *st);
+int core_is_contiguous(core_tensor *t);   // -1 with an exception
 PyObject *core_getitem(PyObject *self, PyObject *key);
 int core_setitem(PyObject *self, PyObject *key, PyObject *value);
 PyObject *core_tensor_from(core_state *st, PyObject *data, PyObject *dtype, uint8_t device);

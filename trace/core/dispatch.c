@@ -363,7 +363,9 @@ static PyObject *results(binding *b, const etch_op *op, const etch_val *vals, et
 {
     core_state *st = b->st;
     if (op->flags & ETCH_OPF_SYM) return core_dim_py(st, node->outs[0]->scalar);
-    const bool view = (op->flags & ETCH_OPF_VIEW) && b->first;
+    bool view = (op->flags & ETCH_OPF_VIEW) && b->first;
+    if ((op->flags & ETCH_OPF_MAY_VIEW) && b->first && node->n_outs == 1 && node->outs[0]->t.dtype == b->first->v->t.dtype)
+        view = core_is_contiguous(b->first) == 1;
     const bool list = op->schema->returns_list;
     PyObject *out = list || node->n_outs != 1 ? PyList_New(node->n_outs) : NULL;
     if (!out && (list || node->n_outs != 1)) return NULL;

@@ -254,12 +254,13 @@ static PyObject *m_storage_base(PyObject *self, PyObject *unused)
     return core_wrap(SELF(self)->st, NULL, SELF(self)->s->cur, SELF(self)->device);
 }
 
-static int is_contiguous(PyObject *self)
+int core_is_contiguous(core_tensor *self)
 {
     etch_dim strides[ETCH_MAX_RANK], want = etch_dim_of(1);
-    core_state *st = SELF(self)->st;
-    const etch_tensor *t = type_of(self);
-    etch_status *s = core_strides(SELF(self), strides, NULL);
+    core_state *st = self->st;
+    const etch_tensor *t = &self->v->t;
+    if (!self->chain) return 1;
+    etch_status *s = core_strides(self, strides, NULL);
     for (int i = t->rank - 1; !s && i >= 0; i--) {
         bool one = etch_dim_is_const(t->sizes[i]) && t->sizes[i].v == 1;
         if (!one && !etch_dim_same(strides[i], want)) return 0;
@@ -273,7 +274,7 @@ static int is_contiguous(PyObject *self)
 static PyObject *m_is_contiguous(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     (void)args, (void)kwargs;
-    int yes = is_contiguous(self);
+    int yes = core_is_contiguous(SELF(self));
     return yes < 0 ? NULL : PyBool_FromLong(yes);
 }
 
@@ -288,7 +289,7 @@ static PyObject *m_clone(PyObject *self, PyObject *args, PyObject *kwargs)
 
 static PyObject *m_contiguous(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    int yes = is_contiguous(self);
+    int yes = core_is_contiguous(SELF(self));
     return yes < 0 ? NULL : yes ? Py_NewRef(self) : m_clone(self, args, kwargs);
 }
 

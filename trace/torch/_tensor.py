@@ -255,6 +255,9 @@ class Tensor(_C.TensorBase):
 
     # ---- Python protocol ----
 
+    def __rtruediv__(self, other):
+        return self.reciprocal() * other
+
     def __contains__(self, x):
         return bool((self == x).any())
 
