@@ -1,0 +1,143 @@
+// `etch generate`: text from an exported language model, with the tokenizer that the export put beside it.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/opt.h"
+#include "rt/lm.h"
+#include "tok/tok.h"
+
+etch_status *etch_cmd_generate(int argc, char **argv);
+
+typedef struct generate_args {
+    const char *file, *prompt, *tokenizer;
+    int64_t max_new_tokens, top_k, seed;
+    double temperature, top_p;
+    bool quiet, ids;
+} generate_args;
+
+static double seconds(void)
+{
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+// tokenizer.json in the folder of the .pte.
+static etch_status *load_tokenizer(const generate_args *a, etch_tok **out)
+{
+    if (a->tokenizer) return etch_tok_load(a->tokenizer, out);
+    const char *slash = strrchr(a->file, '/');
+    char path[4608];
+    snprintf(path, sizeof path, "%.*stokenizer.json", slash ? (int)(slash - a->file) + 1 : 0, a->file);
+    ETCH_TRYF(etch_tok_load(path, out), "no tokenizer beside the program (give one with --tokenizer)");
+    return NULL;
+}
+
+// Prints what has become whole characters since the last call.
+static etch_status *print_new(const etch_tok *tok, const etch_ids *ids, size_t *printed, bool last)
+{
+    etch_buf text = { 0 };
+    etch_status *s = etch_tok_decode(tok, ids->ptr, ids->len, true, &text);
+    size_t n = last ? text.len : etch_utf8_complete(etch_buf_str(&text));
+    static const char bad[] = "\xEF\xBF\xBD";  // an unfinished character decodes to this: wait for the next token
+    if (!s && !last && n >= 3 && !memcmp(text.ptr + n - 3, bad, 3)) n = *printed;
+    if (!s && n > *printed) {
+        fwrite(text.ptr + *printed, 1, n - *printed, stdout);
+        fflush(stdout);
+        *printed = n;
+    }
+    etch_buf_deinit(&text);
+    return s;
+}
+
+static etch_status *put(etch_ids *ids, int32_t id)
+{
+    if (ids->len == ids->cap) {
+        size_t cap = ids->cap ? ids->cap * 2 : 64;
+        int32_t *p = realloc(ids->ptr, cap * sizeof *p);
+        if (!p) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+        ids->ptr = p;
+        ids->cap = cap;
+    }
+    ids->ptr[ids->len++] = id;
+    return NULL;
+}
+
+static etch_status *generate(const generate_args *a, etch_lm *lm, const etch_tok *tok)
+{
+    etch_ids ids = { 0 };
+    etch_sample_pair *scratch = NULL;
+    etch_sampler sampler = { (float)a->temperature, (float)a->top_p, (int)a->top_k, (uint64_t)a->seed };
+    const float *logits = NULL;
+    size_t printed = 0, n_prompt = 0;
+    double start = seconds(), prefill = 0;
+    etch_status *s = etch_tok_encode(tok, etch_str_of(a->prompt), true, &ids);
+    n_prompt = ids.len;
+    if (!s && !n_prompt) s = ETCH_ERR(ETCH_USAGE, "--prompt: the text has no tokens");
+    if (!s) s = etch_lm_feed(lm, ids.ptr, ids.len, &logits);
+    prefill = seconds() - start;
+    start = seconds();
+    int64_t made = 0;
+    while (!s && made < a->max_new_tokens) {
+        int32_t id;
+        s = etch_sample(&sampler, logits, lm->vocab_size, &scratch, &id);
+        if (s || etch_lm_is_eos(lm, id)) break;
+        s = put(&ids, id);
+        made++;
+        if (!s && !a->ids) s = print_new(tok, &ids, &printed, false);
+        if (s || made == a->max_new_tokens || lm->position == lm->max_seq_len) break;
+        s = etch_lm_feed(lm, &id, 1, &logits);
+    }
+    double decode = seconds() - start;
+    if (!s && !a->ids) s = print_new(tok, &ids, &printed, true);
+    for (size_t i = 0; !s && a->ids && i < ids.len; i++) printf("%s%d", i ? " " : "", ids.ptr[i]);
+    if (!s) printf("\n");
+    if (!s && !a->quiet) {
+        fprintf(stderr, "prompt %zu tokens in %.3f s, generated %lld in %.3f s (%.1f tokens/s)", n_prompt, prefill, (long long)made, decode,
+                decode > 0 ? (double)made / decode : 0);
+        fprintf(stderr, "%s\n", lm->position >= lm->max_seq_len ? "; stopped: the cache is full" : "");
+    }
+    free(scratch);
+    etch_ids_deinit(&ids);
+    return s;
+}
+
+etch_status *etch_cmd_generate(int argc, char **argv)
+{
+    generate_args a = { .max_new_tokens = 64, .top_p = 1, .seed = 0 };
+    etch_opt opts[] = {
+        { "--prompt", "-p", ETCH_OPT_STR, &a.prompt, "TEXT", "what the text starts with", 0, 0, true, "Text" },
+        { "--max_new_tokens", "-n", ETCH_OPT_INT, &a.max_new_tokens, "N", "how many tokens at the most (default 64)", 1, 1 << 24, false, NULL },
+        { "--tokenizer", NULL, ETCH_OPT_STR, &a.tokenizer, "FILE", "tokenizer.json (default: beside the .pte)", 0, 0, false, NULL },
+        { "--temperature", NULL, ETCH_OPT_FLOAT, &a.temperature, "T", "0 takes the likeliest token (default 0)", 0, 0, false, "Sampling" },
+        { "--top_k", NULL, ETCH_OPT_INT, &a.top_k, "K", "keep the K likeliest tokens (default all)", 1, 1 << 24, false, NULL },
+        { "--top_p", NULL, ETCH_OPT_FLOAT, &a.top_p, "P", "keep the likeliest tokens of probability P together (default 1)", 0, 0, false, NULL },
+        { "--seed", NULL, ETCH_OPT_INT, &a.seed, "N", "the same seed draws the same text (default 0)", 0, INT64_MAX, false, NULL },
+        { "--ids", NULL, ETCH_OPT_FLAG, &a.ids, NULL, "print token ids in place of text", 0, 0, false, "Output" },
+        { "--quiet", "-q", ETCH_OPT_FLAG, &a.quiet, NULL, "no speed line on standard error", 0, 0, false, NULL },
+        { 0 },
+    };
+    const etch_cmd cmd = { "generate", "Generates text with an exported language model.", "FILE.pte", 1, 1,
+                           "  etch generate out/model.pte --prompt \"In the beginning\"\n"
+                           "  etch generate out/model.pte -p \"And it came to pass\" -n 100 --temperature 0.8 --top_p 0.95 --seed 7", opts };
+    bool done;
+    const char *file = NULL;
+    ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &file, &done));
+    if (done) return NULL;
+    a.file = file;
+    if (a.top_p <= 0 || a.top_p > 1) return ETCH_ERR(ETCH_USAGE, "--top_p: %g is outside 0 (exclusive) to 1", a.top_p);
+    etch_tok *tok = NULL;
+    etch_rt *rt = NULL;
+    etch_lm lm = { 0 };
+    etch_status *s = etch_rt_open(file, NULL, &rt);
+    if (!s) s = etch_lm_open(rt, &lm);
+    if (!s) s = load_tokenizer(&a, &tok);
+    if (!s) s = generate(&a, &lm, tok);
+    etch_lm_close(&lm);
+    if (rt) etch_rt_close(rt);
+    etch_tok_destroy(tok);
+    if (s) ETCH_TRYF(s, "%s", file);
+    return NULL;
+}
