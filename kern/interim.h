@@ -30,6 +30,8 @@
 #define k_choose_qparams NULL
 #define k_choose_qparams_per_token_asymmetric NULL
 #define k_chunk NULL
+#define k_clamp_max NULL
+#define k_clamp_min NULL
 #define k_complex NULL
 #define k_constant_pad_nd NULL
 #define k_conv NULL
