@@ -107,6 +107,8 @@ etch_status *core_grow(void *list, int n, int *cap, size_t item) ETCH_MUST_USE; 
 etch_str core_where(core_state *st);
 etch_str core_module_path(core_state *st);
 PyObject *core_where_py(core_state *st);
+// GuardOnDataDependentSymNode of the facade (imported when first needed), or RuntimeError. Borrowed.
+PyObject *core_guard_error(core_state *st);
 
 // types.c
 int core_types_init(core_state *st);

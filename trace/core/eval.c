@@ -8,7 +8,7 @@
 static int refuse(core_state *st, const char *why)
 {
     PyObject *where = core_where_py(st);
-    PyErr_Format(st->guard_error ? st->guard_error : PyExc_RuntimeError, "data-dependent control flow at %V: %s", where, "?", why);
+    PyErr_Format(core_guard_error(st), "data-dependent control flow at %V: %s", where, "?", why);
     Py_XDECREF(where);
     return -1;
 }

@@ -179,7 +179,7 @@ static PyObject *needs_value(PyObject *a)
 {
     core_state *st = ((core_symint *)a)->st;
     PyObject *where = core_where_py(st), *text = repr(a);
-    PyErr_Format(st->guard_error ? st->guard_error : PyExc_RuntimeError, "the symbolic size %V is used as a constant at %V", text, "?", where, "?");
+    PyErr_Format(core_guard_error(st), "the symbolic size %V is used as a constant at %V", text, "?", where, "?");
     Py_XDECREF(where);
     Py_XDECREF(text);
     return NULL;

@@ -462,7 +462,7 @@ static PyObject *iterate(PyObject *self)
     if (!etch_dim_is_const(t->sizes[0])) {
         core_state *st = SELF(self)->st;
         PyObject *where = core_where_py(st);
-        PyErr_Format(st->guard_error ? st->guard_error : PyExc_RuntimeError, "data-dependent control flow at %V: iteration over a dimension of symbolic size",
+        PyErr_Format(core_guard_error(st), "data-dependent control flow at %V: iteration over a dimension of symbolic size",
                      where, "?");
         Py_XDECREF(where);
         return NULL;

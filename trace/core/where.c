@@ -84,3 +84,14 @@ etch_str core_module_path(core_state *st)
     }
     return (etch_str){ z, (size_t)len };
 }
+
+PyObject *core_guard_error(core_state *st)
+{
+    if (!st->guard_error) {
+        PyObject *module = PyImport_ImportModule("torch.fx.experimental.symbolic_shapes");
+        st->guard_error = module ? PyObject_GetAttrString(module, "GuardOnDataDependentSymNode") : NULL;
+        Py_XDECREF(module);
+        PyErr_Clear();
+    }
+    return st->guard_error ? st->guard_error : PyExc_RuntimeError;
+}

@@ -2,6 +2,8 @@
 
 In: Python arguments in the forms PyTorch takes. Out: rows of the table through torch._C. Nothing here computes.
 """
+import os
+
 from torch import _C
 
 
@@ -376,3 +378,4 @@ def _row(name):
 
 _view, _view_dtype, _slice, _split, _split_sizes = map(_row, ("view", "view.dtype", "slice.Tensor", "split.Tensor", "split_with_sizes"))
 _C.set_tensor_class(Tensor)
+_C.set_package_path(os.path.dirname(__file__))
