@@ -8,7 +8,7 @@ from importlib import import_module as _import_module
 
 from torch import _C
 from torch.version import __version__  # noqa: F401
-from torch._C import Size, device, dtype, finfo, iinfo, layout, memory_format  # noqa: F401
+from torch._C import Size, device, dtype, iinfo, layout, memory_format  # noqa: F401
 from torch._C import *  # noqa: F403  (dtypes, layouts, memory formats)
 
 for _name in ("float", "int", "bool", "half", "double", "long", "short", "cfloat"):
@@ -28,6 +28,7 @@ from torch._composites import *  # noqa: E402, F403
 from torch._types import *  # noqa: E402, F403
 from torch._vmap import vmap  # noqa: E402, F401
 
+_C.set_package_path(__path__[0])
 inf, nan, pi, e, newaxis = _math.inf, _math.nan, _math.pi, _math.e, None
 
 from torch import utils, autograd, backends, compiler, cuda, library, linalg, nn, special, types, version  # noqa: E402, F401

@@ -29,4 +29,20 @@ def _missing():
 
 _table = _missing()
 globals().update(_table)
-__all__ = list(_table)
+_FP8_MAX = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0, "float8_e4m3fnuz": 240.0, "float8_e5m2fnuz": 57344.0, "float8_e8m0fnu": 2.0 ** 127,
+            "float4_e2m1fn_x2": 6.0}
+
+
+def finfo(dtype=None):
+    """Limits of a floating-point type; of the 8-bit ones only the range."""
+    from types import SimpleNamespace
+
+    from torch import _C
+
+    if isinstance(dtype, _Unsupported):
+        high = _FP8_MAX[dtype.name]
+        return SimpleNamespace(bits=8 * dtype.itemsize, max=high, min=-high, dtype=dtype.name)
+    return _C.finfo() if dtype is None else _C.finfo(dtype)
+
+
+__all__ = [*_table, "finfo"]

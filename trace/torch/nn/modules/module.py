@@ -447,6 +447,10 @@ class Module:
         _C.push_module(path)
         try:
             return self._call_impl(*args, **kwargs)
+        except Exception as error:
+            if not hasattr(error, "_etch_module"):
+                error._etch_module = path
+            raise
         finally:
             _C.pop_module()
 

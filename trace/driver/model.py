@@ -1,0 +1,83 @@
+"""Building a model from a folder through transformers' auto classes, and naming what is in it."""
+import os
+
+from etch_trace.report import TraceError
+
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+
+
+def read_config(folder):
+    import json
+
+    import transformers
+
+    try:
+        with open(os.path.join(folder, "config.json"), encoding="utf-8") as f:
+            raw = json.load(f)
+        if not isinstance(raw, dict):
+            raise ValueError("not an object")
+    except (ValueError, OSError, RecursionError) as error:
+        raise TraceError(f"{folder}/config.json cannot be read: {error}") from None
+    kind = raw.get("model_type")
+    if kind is None:
+        raise TraceError(f"{folder}/config.json names no model_type")
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    if kind not in CONFIG_MAPPING:
+        raise TraceError(f"architecture '{kind}' is unknown to transformers {transformers.__version__}; a newer release may know it", kind="unsupported")
+    try:
+        return transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (ValueError, TypeError, KeyError) as error:
+        raise TraceError(f"{folder}/config.json is not valid for '{kind}': {' '.join(str(error).split())}") from None
+
+
+def _weights_present(folder):
+    names = os.listdir(folder)
+    if any(n.endswith(".safetensors") for n in names):
+        return
+    pickled = [n for n in names if n.endswith((".bin", ".pt", ".pth"))]
+    if pickled:
+        raise TraceError(f"{folder} holds its weights as {pickled[0]}; etch reads safetensors only (save the model again with save_pretrained)",
+                         kind="unsupported")
+    raise TraceError(f"{folder} has a config but no weights (*.safetensors)", kind="not_found")
+
+
+def load(auto_class, folder, config, task, *, dtype="float32", **kwargs):
+    """A model in eval mode whose parameters are leaves of the graph. `auto_class` is the name of a transformers auto class."""
+    import safetensors
+    import torch
+    import transformers
+
+    if dtype not in DTYPES:
+        raise TraceError(f"dtype '{dtype}' is not one of {', '.join(DTYPES)}", kind="usage")
+    auto = getattr(transformers, auto_class)
+    if type(config) not in auto._model_mapping:
+        raise TraceError(f"a model of type '{config.model_type}' does not do the task {task} (it is not in transformers' {auto_class})", kind="unsupported")
+    _weights_present(folder)
+    safetensors.root = folder
+    attempts = [kwargs] if "attn_implementation" in kwargs else [{**kwargs, "attn_implementation": "sdpa"}, {**kwargs, "attn_implementation": "eager"}]
+    for i, extra in enumerate(attempts):
+        try:
+            model = auto.from_pretrained(folder, config=config, dtype=getattr(torch, dtype), local_files_only=True, trust_remote_code=False,
+                                         use_safetensors=True, **extra)
+            break
+        except ValueError as error:
+            if "scaled_dot_product_attention" not in str(error) or i + 1 == len(attempts):
+                raise
+    model.eval()
+    name(model)
+    return model
+
+
+def name(model, prefix=""):
+    """State-dict names on parameters and buffers (tied ones get their first name), module paths for the nodes that modules record."""
+    from torch import _C
+
+    for key, tensor in model.named_parameters(prefix=prefix):
+        _C.mark_fqn(tensor, key)
+    for key, tensor in model.named_buffers(prefix=prefix):
+        _C.mark_fqn(tensor, key)
+    for path, module in model.named_modules(prefix=prefix):
+        module.__dict__.setdefault("_etch_path", path)

@@ -1,0 +1,29 @@
+"""One job: import, build the task's model, trace its methods, print."""
+import os
+
+from etch_trace.report import TraceError, emit
+
+
+def trace(job):
+    import torch  # noqa: F401
+    from torch import _C
+
+    from etch_trace import tasks
+
+    _C.begin()
+    task = tasks.find(job["task"])
+    folder = os.path.abspath(job["model"])
+    if not os.path.isfile(os.path.join(folder, "config.json")):
+        raise TraceError(f"{job['model']}: no config.json in it", kind="not_found")
+    options = tasks.options(task, job.get("options") or {})
+    task.load()
+    emit(stage="build")
+    exportable = task.build(folder, options)
+    emit(stage="trace")
+    exportable.trace()
+    for name, value in exportable.metadata.items():
+        if value is not None:
+            _C.meta(name, value)
+    for text, where in _C.guards():
+        emit(note=f"fixed while tracing: {text}" + (f" (at {where})" if where else ""))
+    return _C.finish()
