@@ -416,3 +416,23 @@ etch_status *etch_method_add_node(etch_method *m, etch_node *before, const etch_
     *out = n;
     return NULL;
 }
+
+etch_status *etch_method_add_copy(etch_method *m, const etch_node *n, const etch_val *args, etch_node **out)
+{
+    *out = NULL;
+    etch_node *copy;
+    ETCH_TRY(etch_graph__new_node(m, n->op, args, n->op->schema->n_params, n->where, n->module, &copy));
+    ETCH_TRY(etch_graph__new_outs(m, copy, n->n_outs));
+    for (int i = 0; i < n->n_outs; i++) {
+        etch_value *v = copy->outs[i];
+        v->t = n->outs[i]->t;
+        v->t.data = NULL;
+        v->t.capacity = 0;
+        v->is_scalar = n->outs[i]->is_scalar;
+        v->scalar = n->outs[i]->scalar;
+        v->fqn = n->outs[i]->fqn;
+    }
+    etch_graph__link(m, copy, NULL);
+    *out = copy;
+    return NULL;
+}

@@ -113,6 +113,9 @@ etch_status *etch_method_add_mutation(etch_method *m, etch_value *buffer, etch_v
 // runs the shape rule to type the results. Errors: no row, wrong kinds, shape rule.
 etch_status *etch_method_add_node(etch_method *m, etch_node *before, const etch_op *op, const etch_val *args, int n_args,
                                   etch_str where, etch_str module, etch_node **out) ETCH_MUST_USE;
+// A copy of `n` (a node of any method of the program) at the end, with other arguments (n->op->schema->n_params of them, in schema order);
+// results keep types, symbols and names. No shape rule runs.
+etch_status *etch_method_add_copy(etch_method *m, const etch_node *n, const etch_val *args, etch_node **out) ETCH_MUST_USE;
 // Replaces every use of `old_v` (args, outputs, mutations, inits) by `new_v`. Linear in the method; passes that replace a lot use a
 // forwarding map and one sweep (etch_method_replace_all).
 void etch_method_replace(etch_method *m, etch_value *old_v, etch_value *new_v);

@@ -359,26 +359,58 @@ static void unmark(core_state *st)
         for (int i = 0; i < n->n_outs; i++) core_info_of(n->outs[i])->marked = false, core_info_of(n->outs[i])->copy = NULL;
 }
 
-// Symbols that appear in sizes must have a defining node in the method: unbacked ones are marked through the values that define them.
-static void mark_symbols(core_state *st, worklist *w)
+// An expression that uses an unbacked symbol needs the node that defines the symbol. defs: by symbol index, NULL for declared ones.
+static void mark_dim(worklist *w, etch_value *const *defs, etch_dim d)
 {
-    for (etch_node *n = st->m->first; n; n = n->next)
-        for (int i = 0; i < n->n_outs; i++)
-            if (n->outs[i]->is_scalar && n->outs[i]->scalar.e) visit(w, n->outs[i]);
+    const etch_monomial *terms = NULL;
+    int n = 0;
+    if (etch_dim_is_const(d)) return;
+    etch_dim_terms(d, &terms, &n);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < terms[i].n_atoms; k++) {
+            const etch_atom *a = terms[i].atoms[k];
+            if (a->kind != ETCH_ATOM_SYM) mark_dim(w, defs, a->a), mark_dim(w, defs, a->b);
+            else if (defs[a->sym]) visit(w, defs[a->sym]);
+        }
+}
+
+static void mark_args(worklist *w, etch_value *const *defs, const etch_node *n)
+{
+    etch_node_each_use(n, visit, w);
+    for (int i = 0; i < n->op->schema->n_params; i++) {
+        const etch_val *a = &n->args[i];
+        if (a->kind == ETCH_V_INT) mark_dim(w, defs, a->i);
+        for (int k = 0; a->kind == ETCH_V_INTS && k < a->ints.n; k++) mark_dim(w, defs, a->ints.p[k]);
+    }
+}
+
+static etch_status *symbol_defs(core_state *st, etch_value ***out)
+{
+    etch_value **defs;
+    ETCH_ALLOC(defs, &st->program->arena, sizeof *defs * (size_t)(st->program->syms.n_syms + 1));
+    for (etch_node *n = st->m->first; n; n = n->next) {
+        if (n->n_outs != 1 || !n->outs[0]->is_scalar || etch_str_starts(n->op->schema->name, "aten::sym_size")) continue;
+        const etch_monomial *terms = NULL;
+        int count = 0;
+        if (!etch_dim_is_const(n->outs[0]->scalar)) etch_dim_terms(n->outs[0]->scalar, &terms, &count);
+        if (count == 1 && terms[0].n_atoms == 1 && terms[0].atoms[0]->kind == ETCH_ATOM_SYM) defs[terms[0].atoms[0]->sym] = n->outs[0];
+    }
+    *out = defs;
+    return NULL;
 }
 
 static etch_status *mark(core_state *st, const core_method *m)
 {
     worklist w = { 0 };
+    etch_value **defs = NULL;
+    ETCH_TRY(symbol_defs(st, &defs));
     for (int i = 0; i < m->n_outputs; i++) visit(&w, m->outputs[i].v);
     for (int i = 0; i < m->n_mutations; i++) visit(&w, m->mutations[i].v), visit(&w, m->mutations[i].buffer);
-    (void)mark_symbols;
     while (w.n && !w.error) {
         etch_value *v = w.p[--w.n];
-        if (v->src == ETCH_SRC_NODE) etch_node_each_use(v->def, visit, &w);
+        if (v->src == ETCH_SRC_NODE) mark_args(&w, defs, v->def);
         if (v->src == ETCH_SRC_BUFFER && v->init) visit(&w, v->init);
     }
-    (void)st;
     free(w.p);
     return w.error;
 }
@@ -398,12 +430,8 @@ static etch_status *copy_node(core_state *st, etch_method *to, const etch_node *
         for (int k = 0; k < args[i].tensors.n; k++) args[i].tensors.p[k] = mapped(n->args[i].tensors.p[k]);
     }
     etch_node *copy = NULL;
-    ETCH_TRY(etch_method_add_node(to, NULL, n->op, args, np, n->where, n->module, &copy));
-    for (int i = 0; i < n->n_outs && i < copy->n_outs; i++) {
-        if (n->outs[i]->is_scalar) copy->outs[i]->scalar = n->outs[i]->scalar;
-        copy->outs[i]->fqn = n->outs[i]->fqn;
-        core_info_of(n->outs[i])->copy = copy->outs[i];
-    }
+    ETCH_TRY(etch_method_add_copy(to, n, args, &copy));
+    for (int i = 0; i < n->n_outs; i++) core_info_of(n->outs[i])->copy = copy->outs[i];
     return NULL;
 }
 
@@ -468,12 +496,11 @@ static etch_status *build(core_state *st, const core_method *m)
     return NULL;
 }
 
-// Which symbols are used by inputs and nodes stays as declared; the scratch method is taken out of the program while it prints.
+// The scratch method is taken out of the program while it prints.
 static etch_status *finish(core_state *st, etch_buf *out)
 {
     etch_program *p = st->program;
     ETCH_TRY(settle(st));
-    etch_method *scratch = st->m;
     etch_status *s = NULL;
     int first = p->n_methods;
     for (int i = 0; i < st->n_methods && !s; i++) s = build(st, &st->methods[i]);
@@ -485,7 +512,6 @@ static etch_status *finish(core_state *st, etch_buf *out)
     if (!s) etch_program_print(p, out);
     p->methods = all;
     p->n_methods = first;
-    (void)scratch;
     return s ? s : etch_buf_check(out);
 }
 
