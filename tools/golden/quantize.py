@@ -1,4 +1,4 @@
-"""Writes quant/testdata/quantize.txt: what torchao (0.18, the official exporter's quantizer) makes of seeded rows.
+"""Writes kern/quantize/testdata/quantize.txt: what torchao (0.18, the official exporter's quantizer) makes of seeded rows.
 
 A case: `bits group rule n k`, then for each row its k floats, k integers and k/group scales, one row of numbers a line (floats as C99 hex).
 """
@@ -9,7 +9,7 @@ from torchao.quantization.quant_primitives import MappingType
 from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor import IntxUnpackedToInt8Tensor
 from torchao.quantization.quantize_.workflows.intx.intx_choose_qparams_algorithm import IntxChooseQParamsAlgorithm as Rule
 
-out = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "quant", "testdata", "quantize.txt")
+out = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "kern", "quantize", "testdata", "quantize.txt")
 os.makedirs(os.path.dirname(out), exist_ok=True)
 g = torch.Generator().manual_seed(0)
 lines = []

@@ -1,5 +1,5 @@
 // In: float rows. Out: integers and scales. Loops are written so that the compiler vectorises them; rounding is exact (half to even).
-#include "quant/quantize.h"
+#include "kern/quantize/quantize.h"
 
 #include <float.h>
 #include <math.h>

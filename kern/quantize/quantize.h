@@ -2,8 +2,8 @@
 //
 // Symmetric, scale only, as the official exporter makes its weights (torchao IntxUnpackedToInt8Tensor; zero points are all zero):
 //   q = clamp(round_half_even(w / s), qmin, qmax),   w' = q * s,   qmin = -2^(bits-1), qmax = 2^(bits-1) - 1.
-#ifndef ETCH_QUANT_QUANTIZE_H
-#define ETCH_QUANT_QUANTIZE_H
+#ifndef ETCH_KERN_QUANTIZE_QUANTIZE_H
+#define ETCH_KERN_QUANTIZE_QUANTIZE_H
 
 #include <stddef.h>
 #include <stdint.h>

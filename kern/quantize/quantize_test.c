@@ -11,13 +11,13 @@
 
 #include "base/buf.h"
 #include "base/file.h"
-#include "quant/quantize.h"
+#include "kern/quantize/quantize.h"
 
-void test_quant_quantize__equals_torchao(void **state)
+void test_kern_quantize__equals_torchao(void **state)
 {
     (void)state;
     etch_buf file = { 0 };
-    assert_null(etch_file_read(ETCH_SOURCE_DIR "/quant/testdata/quantize.txt", &file));
+    assert_null(etch_file_read(ETCH_SOURCE_DIR "/kern/quantize/testdata/quantize.txt", &file));
     etch_buf_put(&file, "", 1);
     char *p = (char *)file.ptr;
     int cases = 0;
@@ -50,7 +50,7 @@ void test_quant_quantize__equals_torchao(void **state)
     etch_buf_deinit(&file);
 }
 
-void test_quant_quantize__packs_nibbles(void **state)
+void test_kern_quantize__packs_nibbles(void **state)
 {
     (void)state;
     int8_t q[5] = { -8, 7, 0, -1, 3 };
