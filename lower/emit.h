@@ -1,0 +1,39 @@
+// The last step of an export: a program after the passes becomes a .pte file.
+//
+// In: a verified program whose nodes all have an .out form, a source of constant bytes, an open writer. Out: the file, written front to back:
+// tables first (every size follows from types), then one constant at a time, evaluated, written and dropped.
+// The same program gives the same bytes.
+#ifndef ETCH_LOWER_EMIT_H
+#define ETCH_LOWER_EMIT_H
+
+#include "base/file.h"
+#include "graph/graph.h"
+
+typedef enum { ETCH_RECIPE_PORTABLE, ETCH_RECIPE_XNNPACK } etch_recipe;
+
+// Where the bytes of constants come from. `v` is a FILE or DATA leaf or a node over such: eval gives its row-major bytes, valid until `release`.
+typedef struct etch_const_source {
+    etch_status *(*eval)(void *user, etch_value *v, etch_span *out_bytes);
+    void (*release)(void *user);  // may be NULL
+    void *user;
+} etch_const_source;
+
+typedef struct etch_emit_opts {
+    etch_recipe recipe;
+    void (*progress)(void *user, uint64_t done, uint64_t total);  // bytes of the file; may be NULL
+    void *user;
+} etch_emit_opts;
+
+// What was done, for the summary.
+typedef struct etch_emit_report {
+    uint64_t file_bytes, table_bytes, constant_bytes, named_bytes;
+    uint64_t arena_bytes;        // largest method
+    uint64_t arena_bound;        // of the same method: most bytes alive at once, no plan can be smaller
+    int n_instructions, n_delegates, n_nodes, n_delegated;
+} etch_emit_report;
+
+// Changes the program: adds nodes for constants in the layout that a delegate needs. `out_report` may be NULL.
+etch_status *etch_emit(etch_program *p, const etch_emit_opts *opts, const etch_const_source *source, etch_writer *w,
+                       etch_emit_report *out_report) ETCH_MUST_USE;
+
+#endif
