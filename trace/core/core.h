@@ -37,6 +37,7 @@ typedef struct core_view {
     const etch_op *op;
     const etch_val *args;            // args[0] is a placeholder
     int n_args, out;                 // which result
+    etch_tensor type;                // of the result; no data
 } core_view;
 
 typedef enum { CORE_CPU, CORE_META } core_device;

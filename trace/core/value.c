@@ -149,7 +149,8 @@ PyObject *core_wrap_view(core_tensor *base, const etch_op *op, const etch_val *a
         Py_DECREF((PyObject *)t);
         return s ? core_raise(st, s) : PyErr_NoMemory();
     }
-    *view = (core_view){ .parent = base->chain, .op = op, .args = copy, .n_args = n, .out = out };
+    *view = (core_view){ .parent = base->chain, .op = op, .args = copy, .n_args = n, .out = out, .type = v->t };
+    view->type.data = NULL;
     t->chain = view;
     return (PyObject *)t;
 }
@@ -368,9 +369,9 @@ static etch_status *chain_strides(core_state *st, const core_storage *s, const c
     if (!c->op->shape || c->op->schema->returns_list) {
         if (is_named(c->op, "aten::unbind")) {
             int d = c->n_args > 1 ? wrap_axis(a[1].i, in.rank) : 0;
-            for (int i = d; i + 1 < in.rank; i++) strides[i] = old[i + 1], type->sizes[i] = in.sizes[i + 1];
-            type->rank--;
+            for (int i = d; i + 1 < in.rank; i++) strides[i] = old[i + 1];
         }
+        *type = c->type;
         return NULL;
     }
     etch_val *args = NULL;
