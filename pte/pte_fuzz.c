@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     }
     for (uint32_t i = 0; i < p.plans.n; i++) {
         etch_fb_table plan = etch_fb_table_at(p.plans, i);
-        etch_fb_vec values = etch_fb_get_vec(plan, ETCH_FB(ExecutionPlan, values)), delegates = etch_fb_get_vec(plan, ETCH_FB(ExecutionPlan, delegates));
+        etch_fb_vec values = etch_fb_get_vec(plan, ETCH_FB(ExecutionPlan, values));
+        etch_fb_vec delegates = etch_fb_get_vec(plan, ETCH_FB(ExecutionPlan, delegates));
         for (uint32_t k = 0; k < values.n; k++) {
             etch_fb_table e = etch_fb_table_at(values, k);
             etch_pte_tensor t;

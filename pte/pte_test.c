@@ -22,7 +22,8 @@ static void reference(const char *name, char path[512])
 void test_pte_pte__opens_official_programs(void **state)
 {
     (void)state;
-    static const char *const names[] = { "llama-8da4w", "llama-8da8w", "llama-4w", "llama-8w", "llama-portable", "bert-fp32", "vit-fp32", "mobilevit-fp32" };
+    static const char *const names[] = { "llama-8da4w", "llama-8da8w", "llama-4w", "llama-8w", "llama-portable",
+                                         "bert-fp32", "vit-fp32", "mobilevit-fp32" };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[512];
         reference(names[i], path);
