@@ -197,9 +197,13 @@ static etch_status *value_id(parser *ps, size_t *out)
 static etch_status *value_ref(parser *ps, etch_value **out)
 {
     size_t id;
+    skip_space(ps);
+    const char *from = ps->p;
     ETCH_TRY(value_id(ps, &id));
     *out = id < ps->n_ids ? ps->ids[id] : NULL;
-    return *out ? NULL : bad(ps, "a value that is defined above");
+    if (*out) return NULL;
+    ps->p = from;
+    return bad(ps, "a value that is defined above");
 }
 
 static etch_status *bind(parser *ps, size_t id, etch_value *v)
@@ -306,7 +310,7 @@ static etch_status *make_list(parser *ps, const etch_val *items, int n, etch_val
         if (k == ETCH_V_TENSOR || k == ETCH_V_NONE) tensors = true;
         else if (k == ETCH_V_FLOAT) floats = true;
         else if (k == ETCH_V_BOOL) bools = true;
-        else if (k == ETCH_V_INT) ints = ints || true;
+        else if (k == ETCH_V_INT) ints = true;
         else other = true;
         if (k == ETCH_V_INT && items[i].i.e && floats) other = true;
     }
