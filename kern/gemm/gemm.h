@@ -76,7 +76,6 @@ typedef struct etch_qgemm {
     const uint16_t *w_block_scale;  // bf16 [n, k / group]
     const float *bias;      // [n] or NULL, float output
     const float *x_scale;   // [m], float output
-    size_t x_scale_div;     // row i uses x_scale[i / x_scale_div]; 0 counts as 1
     float *c;               // float output: clamp(sum * x_scale * w_scale + bias); NULL: acc is written
     int32_t *acc;           // [m, n] raw sums
     size_t ldc;

@@ -30,7 +30,7 @@ static inline void put(const etch_qgemm *g, size_t i, size_t j, int64_t sum, flo
         g->acc[i * g->ldc + j] = sum > INT32_MAX ? INT32_MAX : sum < INT32_MIN ? INT32_MIN : (int32_t)sum;
         return;
     }
-    f *= g->x_scale[g->x_scale_div > 1 ? i / g->x_scale_div : i];
+    f *= g->x_scale[i];
     if (g->w_scale) f *= g->w_scale[j];
     if (g->bias) f += g->bias[j];
     g->c[i * g->ldc + j] = f < g->lo ? g->lo : f > g->hi ? g->hi : f;

@@ -1,0 +1,30 @@
+// Elementwise fp32 loops.
+//
+// In: contiguous floats. Out: as many floats; the output may be an input.
+#ifndef ETCH_KERN_EW_EW_H
+#define ETCH_KERN_EW_EW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum {
+    ETCH_EW_ABS, ETCH_EW_NEG, ETCH_EW_SQUARE, ETCH_EW_FLOOR, ETCH_EW_CEIL, ETCH_EW_SQRT, ETCH_EW_RSQRT, ETCH_EW_LOG, ETCH_EW_EXP, ETCH_EW_SIN,
+    ETCH_EW_COS, ETCH_EW_TANH, ETCH_EW_SIGMOID, ETCH_EW_GELU,   // erf form
+    ETCH_EW_HARDSWISH, ETCH_EW_LEAKY /* p: slope */, ETCH_EW_ELU /* p: alpha */, ETCH_EW_CLAMP /* p: lo, q: hi */,
+} etch_ew_unary;
+
+typedef enum {
+    ETCH_EW_ADD, ETCH_EW_SUB, ETCH_EW_MUL, ETCH_EW_DIV, ETCH_EW_MIN, ETCH_EW_MAX, ETCH_EW_PRELU,  // b: slope of negative a
+} etch_ew_binary;
+
+void etch_ew_unary_run(etch_ew_unary op, float p, float q, const float *x, float *y, size_t n);
+// a_step, b_step: 1, or 0 for one value used n times. The result is cut to [lo, hi].
+void etch_ew_binary_run(etch_ew_binary op, const float *a, size_t a_step, const float *b, size_t b_step, float lo, float hi, float *y, size_t n);
+
+// y = softmax of each row of n; y may be x.
+void etch_ew_softmax(const float *x, float *y, size_t rows, size_t n);
+
+// Quantises one row with a scale and zero point of its own; q = clamp(round(x * s) + z). Gives the real scale 1/s and z.
+void etch_ew_quantize_row(const float *x, size_t n, int8_t *q, float *out_scale, int32_t *out_zero);
+
+#endif

@@ -1,0 +1,43 @@
+// Windows over images stored [N, H, W, C]: patches for convolution, depthwise convolution, pooling, bilinear resize.
+//
+// In: fp32 (patches and depthwise also 8-bit) images. Out: one output row range, so that callers can split the work among threads.
+#ifndef ETCH_KERN_NHWC_NHWC_H
+#define ETCH_KERN_NHWC_NHWC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct etch_nhwc {
+    int64_t n, h, w, c;         // input
+    int64_t oh, ow;             // output
+    int64_t kh, kw, sh, sw, dh, dw;
+    int64_t top, left;          // padding before
+    bool transposed;            // patches only: strides spread the input instead of skipping it
+} etch_nhwc;
+
+// Output pixels [from, to) of n*oh*ow as rows of kh*kw*channels values; `channel` is the first input channel. Missing pixels: zero.
+void etch_nhwc_patches_f32(const etch_nhwc *g, const float *x, int64_t channel, int64_t channels, int64_t from, int64_t to, float *out);
+// 8-bit input minus its zero point (one an image with `zeros` != NULL, else `zero`).
+void etch_nhwc_patches_q8(const etch_nhwc *g, const void *x, bool is_signed, const int32_t *zeros, int32_t zero, int64_t channel, int64_t channels,
+                          int64_t from, int64_t to, int16_t *out);
+
+// Depthwise: filter [kh, kw, c*mult], output channel oc reads input channel oc / mult. Output rows [from, to) of n*oh. bias may be NULL.
+void etch_nhwc_depthwise_f32(const etch_nhwc *g, int64_t mult, const float *x, const float *w, const float *bias, float lo, float hi, int64_t from,
+                             int64_t to, float *y);
+// Sums of (x - zero) * (w - w_zero) for one output row, [ow, c*mult].
+void etch_nhwc_depthwise_q8(const etch_nhwc *g, int64_t mult, const void *x, bool x_signed, int32_t zero, const void *w, bool w_signed, int32_t w_zero,
+                            int64_t row, int32_t *acc);
+
+// Pooling over the valid pixels of each window, output rows [from, to) of n*oh.
+void etch_nhwc_average(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y);
+void etch_nhwc_max(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y);
+// index: kernel column * kh + kernel row of the largest (the official runtime's order).
+void etch_nhwc_argmax(const etch_nhwc *g, const float *x, int64_t from, int64_t to, float *y, int32_t *index);
+// Mean over h and w of image n in [from, to): [n, c].
+void etch_nhwc_mean(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y);
+
+typedef enum { ETCH_RESIZE_HALF_PIXEL, ETCH_RESIZE_ALIGN_CORNERS, ETCH_RESIZE_LEGACY } etch_resize;
+void etch_nhwc_bilinear(const etch_nhwc *g, etch_resize how, const float *x, int64_t from, int64_t to, float *y);
+
+#endif

@@ -1,0 +1,168 @@
+// The XNNPACK payload in memory: values, nodes, plan. Private to rt/xnn*.c.
+//
+// In: a payload (formats: flatbuffer XN01 behind an XH00 header) and named data, untrusted. Out: a verified, flat list of nodes over values.
+// Steps: xnn_load.c (values) -> xnn_node.c (nodes, types) -> xnn_shape.c (sizes) -> xnn_plan.c (memory) -> xnn_run*.c (kernels); xnn.c joins them.
+#ifndef ETCH_RT_XNN_H
+#define ETCH_RT_XNN_H
+
+#include "base/arena.h"
+#include "base/num.h"
+#include "base/pool.h"
+#include "kern/ew/ew.h"
+#include "kern/gemm/gemm.h"
+#include "pte/fb.h"
+#include "rt/delegate.h"
+
+#define ETCH_XNN_RANK 6
+#define ETCH_XNN_NONE 0xffffffffu
+
+// Datatype codes as stored.
+typedef enum {
+    XT_F32 = 1, XT_F16 = 2, XT_QINT8 = 3, XT_QUINT8 = 4, XT_QINT32 = 5, XT_QCINT8 = 6, XT_QCINT32 = 7, XT_QCINT4 = 8, XT_QDINT8 = 9,
+    XT_QBINT4 = 10, XT_I32 = 12, XT_BF16 = 14,
+} etch_xnn_type;
+
+typedef enum { XV_CONST, XV_INPUT, XV_OUTPUT, XV_INTERNAL } etch_xnn_where;
+
+typedef struct etch_xnn_value {
+    uint8_t type, where, rank, nonbatch;   // nonbatch: QDINT8, trailing dims that share one scale
+    bool defined;                          // constant, input, or written by a node seen so far
+    int64_t dims[ETCH_XNN_RANK];           // constants: fixed; else the sizes of the present call
+    int64_t declared[ETCH_XNN_RANK];       // upper bounds that the file states (hints)
+    int64_t numel;                         // of dims
+    uint32_t id;                           // serialized id, for messages
+    int external;                          // argument index or -1
+    float scale;                           // per-tensor quantisation
+    int32_t zero_point;
+    int channel_dim;
+    size_t n_scales, group;
+    const float *scales;                   // per channel
+    const uint16_t *block_scales;          // bf16 [rows, row length / group]
+    const uint8_t *data;                   // constants: the file's bytes (or an aligned copy); else set at each call
+    // Plan.
+    int root;                              // the value whose memory this one shares (itself, or through reshape and copy)
+    int first, last;                       // roots: node that writes it, last node that reads it or an alias; -1: none
+    size_t offset, bytes;                  // roots that are INTERNAL: place in the workspace
+} etch_xnn_value;
+
+// A dynamically quantised value is followed by one of these a row (a row: the last `nonbatch` dims), at etch_xnn_rows().
+typedef struct etch_xnn_rowq { float scale; int32_t zero_point; } etch_xnn_rowq;
+
+typedef enum {
+    XK_UNARY, XK_BINARY, XK_CLAMP, XK_FC, XK_SOFTMAX, XK_TRANSPOSE, XK_CONV, XK_DWCONV, XK_DECONV, XK_RESIZE, XK_PAD, XK_AVGPOOL, XK_MAXPOOL,
+    XK_ARGMAXPOOL, XK_CONVERT, XK_GLOBALAVG, XK_RESHAPE, XK_CAT, XK_SLICE, XK_BMM, XK_COPY, XK_SDPA,
+} etch_xnn_kind;
+
+typedef struct etch_xnn_row { const char *name; uint8_t kind, base, op; } etch_xnn_row;
+
+// Window of a convolution or pooling; input and output are NHWC.
+typedef struct etch_xnn_window {
+    uint32_t pad_top, pad_right, pad_bottom, pad_left;   // as given; the SAME flag: computed at each call
+    uint32_t kh, kw, sh, sw, dh, dw, adj_h, adj_w;
+    uint32_t groups, group_in, group_out;
+} etch_xnn_window;
+
+enum { XF_TRANSPOSE = 1, XF_SAME = 4, XF_ALIGN_CORNERS = 8, XF_KEEP_DIMS = 0x40, XF_KNOWN = 0x7f };
+
+typedef struct etch_xnn_node {
+    const etch_xnn_row *row;
+    int in[5], n_in;            // value indices; FC and convolutions: input, filter, bias (-1: none)
+    int out[2], n_out;
+    uint32_t flags;
+    float lo, hi;               // output clamp, infinite when absent
+    float alpha;                // leaky slope, elu alpha, pad value
+    int axis;
+    etch_xnn_window win;
+    int n_dims;                 // of p / q
+    int64_t p[ETCH_XNN_RANK];   // permutation, new shape, offsets, pre-paddings, new height and width
+    int64_t q[ETCH_XNN_RANK];   // sizes, post-paddings
+    const float *requant;       // [OC] input scale * weight scale / output scale (static quantisation)
+    const uint8_t *weights;     // filter as the kernels read it ([N, K] for integer filters)
+    uint8_t weights_type;       // its etch_xnn_type
+    int in_place;               // plan: index into `in` whose memory the output takes, or -1
+} etch_xnn_node;
+
+typedef struct etch_xnn {
+    etch_arena arena;
+    etch_xnn_value *values;
+    int n_values;
+    etch_xnn_value **by_id;     // sorted by serialized id
+    etch_xnn_node *nodes;
+    int n_nodes;
+    int n_externs;
+    int *externs;               // argument -> value
+    const etch_gemm_kernels *gemm;
+    etch_pool *pool;
+    size_t max_bytes;
+    bool is_planned, is_shaped; // is_shaped: dims hold the last call's sizes
+    size_t workspace, scratch;  // bytes of values, of the hungriest node
+    uint8_t *grown;             // own memory when the caller's scratch is too small
+    size_t grown_len;
+} etch_xnn;
+
+// The table of nodes; NULL for a code without a row.
+const etch_xnn_row *etch_xnn__row(int code);
+
+// Values and constants; then nodes. Borrow from blob and named data.
+etch_status *etch_xnn__load(etch_span blob, const etch_delegate_env *env, etch_xnn *x) ETCH_MUST_USE;
+etch_status *etch_xnn__load_node(etch_xnn *x, etch_fb_table node, etch_xnn_node *out) ETCH_MUST_USE;
+// Types, ranks of constants, and constant-derived data of a node whose operands are defined.
+etch_status *etch_xnn__check_node(etch_xnn *x, etch_xnn_node *n) ETCH_MUST_USE;
+// Value index of a serialized id, -1 when there is none.
+int etch_xnn__find(const etch_xnn *x, uint32_t id);
+
+// Sizes of every node's outputs from the sizes of the inputs.
+etch_status *etch_xnn__shape(etch_xnn *x) ETCH_MUST_USE;
+// dims -> numel, refusing absurd products.
+etch_status *etch_xnn__set_dims(etch_xnn_value *v, int rank, const int64_t *dims) ETCH_MUST_USE;
+// Output padding before (top, left) when SAME is set, else the given one.
+void etch_xnn__padding(const etch_xnn_node *n, int64_t h, int64_t w, int64_t oh, int64_t ow, int64_t *top, int64_t *left);
+
+// Places of the internal values for the present sizes.
+etch_status *etch_xnn__plan(etch_xnn *x) ETCH_MUST_USE;
+// Do the present sizes fit the places (and in-place conditions)? Otherwise plan again.
+bool etch_xnn__fits(const etch_xnn *x);
+size_t etch_xnn__value_bytes(const etch_xnn_value *v);
+// Bytes of an element; 0 for 4-bit types.
+size_t etch_xnn__elem(int type);
+
+// Node execution. With `dry`, only the scratch is counted.
+typedef struct etch_xnn_cx {
+    etch_xnn *x;
+    uint8_t *base;
+    size_t used, len;
+    bool dry;
+} etch_xnn_cx;
+
+// 64-aligned scratch of the node; NULL in a dry run.
+void *etch_xnn__take(etch_xnn_cx *cx, size_t bytes);
+etch_status *etch_xnn__run_node(etch_xnn_cx *cx, const etch_xnn_node *n) ETCH_MUST_USE;
+void etch_xnn__run_fc(etch_xnn_cx *cx, const etch_xnn_node *n);
+void etch_xnn__run_conv(etch_xnn_cx *cx, const etch_xnn_node *n);
+void etch_xnn__run_bmm(etch_xnn_cx *cx, const etch_xnn_node *n);
+void etch_xnn__run_move(etch_xnn_cx *cx, const etch_xnn_node *n);
+void etch_xnn__run_binary(etch_xnn_cx *cx, const etch_xnn_node *n);
+void etch_xnn__run_nhwc(etch_xnn_cx *cx, const etch_xnn_node *n);
+
+// The value as floats: its own memory, or scratch filled by conversion. `store` converts what was computed back.
+const float *etch_xnn__floats(etch_xnn_cx *cx, const etch_xnn_value *v);
+float *etch_xnn__float_out(etch_xnn_cx *cx, const etch_xnn_value *v);
+void etch_xnn__store(etch_xnn_cx *cx, const etch_xnn_value *v, const float *from);
+static inline etch_xnn_rowq *etch_xnn__rows(const etch_xnn_value *v)
+{
+    return (etch_xnn_rowq *)(void *)((uint8_t *)(uintptr_t)v->data + etch_align_up((size_t)v->numel, 64));
+}
+// Rows of a dynamically quantised value.
+int64_t etch_xnn__n_rows(const etch_xnn_value *v);
+static inline void *etch_xnn__mut(const etch_xnn_value *v) { return (void *)(uintptr_t)v->data; }
+// f / scale + zero point, rounded and cut to the type's range (QINT8, QUINT8).
+int32_t etch_xnn__quantize(const etch_xnn_value *v, float f);
+
+static inline const etch_xnn_value *etch_xnn__in(const etch_xnn_cx *cx, const etch_xnn_node *n, int i) { return &cx->x->values[n->in[i]]; }
+static inline const etch_xnn_value *etch_xnn__out(const etch_xnn_cx *cx, const etch_xnn_node *n, int i) { return &cx->x->values[n->out[i]]; }
+
+// Loops over [0, n) in pieces on the pool.
+typedef void etch_xnn_span_fn(void *user, size_t from, size_t to);
+void etch_xnn__spans(etch_xnn *x, size_t n, size_t piece, etch_xnn_span_fn *fn, void *user);
+
+#endif

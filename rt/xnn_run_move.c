@@ -1,0 +1,140 @@
+// In: a value. Out: its elements in another arrangement: transpose, reshape, slice, pad, concatenate. Elements are bytes of 1, 2 or 4.
+#include "rt/xnn.h"
+
+// Copies a box: dims with strides of source and target in bytes, the innermost `run` bytes contiguous on both sides.
+typedef struct {
+    const uint8_t *from;
+    uint8_t *to;
+    int rank;
+    int64_t dims[ETCH_XNN_RANK], s[ETCH_XNN_RANK], d[ETCH_XNN_RANK];
+    size_t run;
+} box;
+
+static inline void copy_run(uint8_t *to, const uint8_t *from, size_t n)
+{
+    if (n == 4) memcpy(to, from, 4);
+    else if (n == 1) *to = *from;
+    else memcpy(to, from, n);
+}
+
+static void copy_span(void *user, size_t from, size_t to)
+{
+    const box *b = user;
+    int last = b->rank - 1;
+    size_t inner = last >= 0 ? (size_t)b->dims[last] : 1;
+    for (size_t i = from; i < to; i++) {
+        size_t rest = i;
+        int64_t s = 0, d = 0;
+        for (int k = last - 1; k >= 0; k--) {
+            int64_t at = (int64_t)(rest % (size_t)b->dims[k]);
+            rest /= (size_t)b->dims[k];
+            s += at * b->s[k];
+            d += at * b->d[k];
+        }
+        for (size_t j = 0; j < inner; j++)
+            copy_run(b->to + d + (int64_t)j * (last >= 0 ? b->d[last] : 0), b->from + s + (int64_t)j * (last >= 0 ? b->s[last] : 0), b->run);
+    }
+}
+
+// Merges dims that continue each other, drops sizes of one, folds a contiguous innermost dim into `run`.
+static void tidy(box *b)
+{
+    int n = 0;
+    for (int i = 0; i < b->rank; i++) {
+        if (b->dims[i] == 1) continue;
+        if (n && b->s[n - 1] == b->s[i] * b->dims[i] && b->d[n - 1] == b->d[i] * b->dims[i]) {
+            b->dims[n - 1] *= b->dims[i];
+            b->s[n - 1] = b->s[i];
+            b->d[n - 1] = b->d[i];
+            continue;
+        }
+        b->dims[n] = b->dims[i];
+        b->s[n] = b->s[i];
+        b->d[n] = b->d[i];
+        n++;
+    }
+    if (n && b->s[n - 1] == (int64_t)b->run && b->d[n - 1] == (int64_t)b->run) b->run *= (size_t)b->dims[--n];
+    b->rank = n;
+}
+
+static void copy_box(etch_xnn *x, box *b)
+{
+    for (int i = 0; i < b->rank; i++)
+        if (!b->dims[i]) return;
+    tidy(b);
+    size_t n = 1;
+    for (int i = 0; i < b->rank - 1; i++) n *= (size_t)b->dims[i];
+    size_t cost = b->run * (b->rank ? (size_t)b->dims[b->rank - 1] : 1);
+    etch_xnn__spans(x, n, 65536 / (cost + 1) + 1, copy_span, b);
+}
+
+static void strides(int rank, const int64_t *dims, size_t elem, int64_t *out)
+{
+    int64_t s = (int64_t)elem;
+    for (int i = rank - 1; i >= 0; i--) {
+        out[i] = s;
+        s *= dims[i];
+    }
+}
+
+static void fill(const etch_xnn_value *out, float value)
+{
+    size_t n = (size_t)out->numel;
+    void *y = etch_xnn__mut(out);
+    switch (out->type) {
+    case XT_F32: for (size_t i = 0; i < n; i++) ((float *)y)[i] = value; break;
+    case XT_I32: for (size_t i = 0; i < n; i++) ((int32_t *)y)[i] = (int32_t)etch_f32_bits(value); break;
+    case XT_F16: for (size_t i = 0; i < n; i++) ((uint16_t *)y)[i] = etch_f32_to_f16(value); break;
+    case XT_BF16: for (size_t i = 0; i < n; i++) ((uint16_t *)y)[i] = etch_f32_to_bf16(value); break;
+    default: memset(y, etch_xnn__quantize(out, value), n);
+    }
+}
+
+void etch_xnn__run_move(etch_xnn_cx *cx, const etch_xnn_node *n)
+{
+    if (cx->dry) return;
+    const etch_xnn_value *in = etch_xnn__in(cx, n, 0), *out = etch_xnn__out(cx, n, 0);
+    size_t elem = etch_xnn__elem(in->type);
+    box b = { .from = in->data, .to = etch_xnn__mut(out), .rank = in->rank, .run = elem };
+    int64_t from[ETCH_XNN_RANK], to[ETCH_XNN_RANK];
+    strides(in->rank, in->dims, elem, from);
+    strides(out->rank, out->dims, elem, to);
+    switch ((etch_xnn_kind)n->row->kind) {
+    case XK_RESHAPE: case XK_COPY:
+        if (out->data != in->data) memcpy(b.to, b.from, (size_t)in->numel * elem);
+        return;
+    case XK_TRANSPOSE:
+        for (int i = 0; i < in->rank; i++) {
+            b.dims[i] = out->dims[i];
+            b.s[i] = from[n->p[i]];
+            b.d[i] = to[i];
+        }
+        copy_box(cx->x, &b);
+        return;
+    case XK_SLICE: case XK_PAD:
+        if (n->row->kind == XK_PAD) fill(out, n->alpha);
+        for (int i = 0; i < in->rank; i++) {
+            b.dims[i] = n->row->kind == XK_PAD ? in->dims[i] : out->dims[i];
+            b.s[i] = from[i];
+            b.d[i] = to[i];
+            if (n->row->kind == XK_PAD) b.to += n->p[i] * to[i];
+            else b.from += n->p[i] * from[i];
+        }
+        copy_box(cx->x, &b);
+        return;
+    case XK_CAT: {
+        int axis = n->axis < 0 ? n->axis + in->rank : n->axis;
+        for (int k = 0; k < n->n_in; k++) {
+            const etch_xnn_value *v = etch_xnn__in(cx, n, k);
+            box c = { .from = v->data, .to = b.to, .rank = v->rank, .run = elem };
+            memcpy(c.dims, v->dims, sizeof c.dims);
+            memcpy(c.d, to, sizeof c.d);
+            strides(v->rank, v->dims, elem, c.s);
+            copy_box(cx->x, &c);
+            b.to += v->dims[axis] * to[axis];
+        }
+        return;
+    }
+    default: return;
+    }
+}
