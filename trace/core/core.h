@@ -19,7 +19,7 @@ typedef struct core_state core_state;
 typedef struct core_info {
     bool dynamic;         // depends on an input, a buffer, a symbolic size or chance: has no value at trace time
     bool random;
-    bool marked;          // finish: reachable
+    bool marked, live;    // finish: reachable; a buffer that some method reads
     etch_tensor *real;    // evaluated content (constants only), malloc'ed data; NULL until asked for
     etch_value *copy;     // finish: the value in the method being built
 } core_info;

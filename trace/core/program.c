@@ -399,13 +399,15 @@ static etch_status *symbol_defs(core_state *st, etch_value ***out)
     return NULL;
 }
 
+// Marks what the outputs of `m` need, and what the new contents of live buffers need (live: by buffer leaf, some method reads it).
 static etch_status *mark(core_state *st, const core_method *m)
 {
     worklist w = { 0 };
     etch_value **defs = NULL;
     ETCH_TRY(symbol_defs(st, &defs));
     for (int i = 0; i < m->n_outputs; i++) visit(&w, m->outputs[i].v);
-    for (int i = 0; i < m->n_mutations; i++) visit(&w, m->mutations[i].v), visit(&w, m->mutations[i].buffer);
+    for (int i = 0; i < m->n_mutations; i++)
+        if (core_info_of(m->mutations[i].buffer)->live) visit(&w, m->mutations[i].v), visit(&w, m->mutations[i].buffer);
     while (w.n && !w.error) {
         etch_value *v = w.p[--w.n];
         if (v->src == ETCH_SRC_NODE) mark_args(&w, defs, v->def);
@@ -490,9 +492,29 @@ static etch_status *build(core_state *st, const core_method *m)
             ETCH_TRY(copy_node(st, to, n));
         }
     for (int i = 0; i < m->n_mutations; i++)
-        ETCH_TRY(etch_method_add_mutation(to, core_info_of(m->mutations[i].buffer)->copy, core_info_of(m->mutations[i].v)->copy));
+        if (core_info_of(m->mutations[i].buffer)->live)
+            ETCH_TRY(etch_method_add_mutation(to, core_info_of(m->mutations[i].buffer)->copy, core_info_of(m->mutations[i].v)->copy));
     for (int i = 0; i < m->n_outputs; i++) ETCH_TRY(etch_method_add_output(to, m->outputs[i].name, core_info_of(m->outputs[i].v)->copy));
     etch_method_renumber(to);
+    return NULL;
+}
+
+// Buffers whose content from an earlier call no method ever reads are scratch, not state.
+static etch_status *find_live(core_state *st)
+{
+    for (int i = 0; i < st->n_buffers; i++) core_info_of(st->buffers[i]->buffer)->live = false;
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (int k = 0; k < st->n_methods; k++) {
+            unmark(st);
+            ETCH_TRY(mark(st, &st->methods[k]));
+            for (int i = 0; i < st->n_buffers; i++) {
+                core_info *info = core_info_of(st->buffers[i]->buffer);
+                changed |= info->marked && !info->live;
+                info->live |= info->marked;
+            }
+        }
+    }
     return NULL;
 }
 
@@ -501,7 +523,7 @@ static etch_status *finish(core_state *st, etch_buf *out)
 {
     etch_program *p = st->program;
     ETCH_TRY(settle(st));
-    etch_status *s = NULL;
+    etch_status *s = find_live(st);
     int first = p->n_methods;
     for (int i = 0; i < st->n_methods && !s; i++) s = build(st, &st->methods[i]);
     etch_method **all = p->methods;

@@ -131,13 +131,18 @@ def test_buffers():
     other = torch.ones(3)
     _C.mark_buffer(cache, "key_cache_0")
     _C.mark_buffer(other, "state")
+    unread = torch.zeros(1, dtype=torch.int64)
+    _C.mark_buffer(unread, "unread")
     k = _C.input("k", torch.float32, (1, 2, 1, 4))
     pos = _C.input("pos", torch.int64, (1,))
+    unread.copy_(pos)
+    unread.add_(1)
     cache.index_copy_(2, pos, k)
     _C.output("y", cache * 2)
     out = text()
     assert 'buffer "key_cache_0" : f32[1, 2, 8, 4] init zeros' in out and "mutate" in out and out.count("mutate") == 1, out
     assert '"state"' not in out, "untouched buffers are not part of the method"
+    assert '"unread"' not in out, "state that no call reads is none"
 
 
 def test_two_methods():
