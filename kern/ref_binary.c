@@ -5,6 +5,10 @@
 #include <complex.h>
 #include <math.h>
 
+#ifndef CMPLXF  // glibc has it for GCC only
+#define CMPLXF(re, im) __builtin_complex((float)(re), (float)(im))
+#endif
+
 typedef float _Complex c64;
 
 // BIN(name, type, expression of x, y and p)
