@@ -205,15 +205,29 @@ SHAPE(one_hot)
     return shape_set_like(outs, 0, ETCH_I64, &r);
 }
 
-// update_cache(value, cache, start_pos): the result is a dummy
+static etch_status *check_cache(etch_shape_cx *cx, const etch_tensor *value, const etch_tensor *cache)
+{
+    bool ok = value->rank == 4 && cache->rank == 4 && value->dtype == cache->dtype;
+    for (int i = 0; ok && i < 4; i++)
+        if (i != 1) ETCH_TRY(shape_equal(cx, value->sizes[i], cache->sizes[i], &ok));
+    return ok ? NULL : shape_mismatch("update_cache needs [B, S, H, D] and [B, Smax, H, D]", "value", value, "cache", cache);
+}
+
+// llama::update_cache(value [B, S, H, D], cache [B, Smax, H, D] (written), ...) -> a dummy [1]
 SHAPE(update_cache)
 {
     TENSOR(value, 0);
     TENSOR(cache, 1);
-    bool ok = value->rank == 4 && cache->rank == 4 && value->dtype == cache->dtype;
-    for (int i = 0; ok && i < 4; i++)
-        if (i != 1) ETCH_TRY(shape_equal(cx, value->sizes[i], cache->sizes[i], &ok));
-    if (!ok) return shape_mismatch("update_cache needs [B, S, H, D] and [B, Smax, H, D]", "value", value, "cache", cache);
+    ETCH_TRY(check_cache(cx, value, cache));
     etch_dim one = DIM(1);
     return shape_set(outs, 0, value->dtype, 1, &one);
+}
+
+// etch::update_cache*(value [B, S, H, D], cache [B, Smax, H, D], ...) -> the new cache
+SHAPE(updated_cache)
+{
+    TENSOR(value, 0);
+    TENSOR(cache, 1);
+    ETCH_TRY(check_cache(cx, value, cache));
+    return shape_set_like(outs, 0, cache->dtype, cache);
 }

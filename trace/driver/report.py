@@ -18,6 +18,11 @@ def emit(**fields):
     sys.stderr.flush()
 
 
+def note(text):
+    """A line of the export summary."""
+    emit(note=text)
+
+
 def _location(error):
     """Source line of the innermost frame that belongs to a model library: "modeling_x.py:123"."""
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

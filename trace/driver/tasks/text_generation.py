@@ -2,7 +2,7 @@
 
 The wrapper is transformers' own exportable module; S is symbolic in [1, max_seq_len - 1].
 """
-from etch_trace import metadata, method, model
+from etch_trace import custom, metadata, method, model
 from etch_trace.report import TraceError
 
 DEFAULT_MAX_SEQ_LEN = 2048
@@ -19,7 +19,8 @@ def _positions(config):
 
 class Task:
     name = "text-generation"
-    options = {"dtype": "float32", "max_seq_len": None, "disable_dynamic_shapes": False, "use_custom_sdpa": False, "use_custom_kv_cache": False}
+    options = {"dtype": "float32", "max_seq_len": None, "disable_dynamic_shapes": False, "use_custom_sdpa": False, "use_custom_kv_cache": False,
+               "prefill_chunk": None, "logits": "all"}
 
     @staticmethod
     def load():
@@ -37,9 +38,6 @@ class CausalLMExportableModule:
         from transformers import GenerationConfig
         from transformers.integrations.executorch import TorchExportableModuleForDecoderOnlyLM
 
-        for flag in ("use_custom_sdpa", "use_custom_kv_cache"):
-            if options[flag]:
-                raise TraceError(f"--{flag} is not available yet", kind="unsupported")
         config = model.read_config(folder)
         text = config.get_text_config()
         positions = _positions(text)
@@ -57,9 +55,37 @@ class CausalLMExportableModule:
         self.wrapper = TorchExportableModuleForDecoderOnlyLM(self.model, batch_size=1, max_cache_len=length)
         self.length = length
         self.dynamic = not options["disable_dynamic_shapes"]
+        sdpa, kv_cache = options["use_custom_sdpa"], options["use_custom_kv_cache"]
+        self.chunk = self._chunk(options["prefill_chunk"], custom.ring_window(config) if sdpa and kv_cache else None)
+        self.session = custom.Session(sdpa, kv_cache, length, self.chunk)
+        if sdpa:
+            custom.register(self.session)
+            self.model.set_attn_implementation(custom.NAME)
+        if kv_cache:
+            custom.replace_cache(self.wrapper.model, self.model, self.session)
+        if options["logits"] == "last":
+            self._keep_last_logits()
         self.metadata = metadata.common(
             text, self.model.generation_config, options["dtype"], get_max_seq_len=length, get_max_context_len=length, get_eos_ids=eos,
-            enable_dynamic_shape=self.dynamic)
+            use_sdpa_with_kv_cache=sdpa, enable_dynamic_shape=self.dynamic)
+
+    def _chunk(self, asked, window):
+        """Tokens that one call takes at most. A ring cache holds a window and a chunk, so the chunk defaults to the window there."""
+        if not self.dynamic:
+            if asked not in (None, 1):
+                raise TraceError(f"--prefill_chunk {asked} contradicts --disable_dynamic_shapes, which takes one token a call", kind="usage")
+            return 1
+        if asked is not None:
+            if asked >= self.length:
+                raise TraceError(f"--prefill_chunk {asked} must be smaller than the cache length {self.length}", kind="usage")
+            return asked
+        return min(self.length - 1, window) if window else self.length - 1
+
+    def _keep_last_logits(self):
+        head = self.model.get_output_embeddings()
+        if head is None:
+            raise TraceError("--logits last: this model has no output embedding", kind="unsupported")
+        head.register_forward_pre_hook(lambda module, args: (args[0][:, -1:, :], *args[1:]))
 
     def trace(self):
         import torch
@@ -67,6 +93,13 @@ class CausalLMExportableModule:
 
         inner = self.wrapper.model
         method.state(inner)
-        size = _C.symbol("s0", 1, self.length - 1, min(EXAMPLE, self.length - 1)) if self.dynamic else 1
+        size = _C.symbol("s0", 1, self.chunk, min(EXAMPLE, self.chunk)) if self.dynamic else 1
         inputs = {"input_ids": (torch.int64, [1, size]), "cache_position": (torch.int64, [size])}
-        method.trace("forward", inner, inner.forward, inputs, ["logits"])
+
+        def call(input_ids, cache_position):
+            if self.session.sdpa or self.session.kv_cache:
+                self.session.begin(cache_position)
+            return inner.forward(input_ids=input_ids, cache_position=cache_position)
+
+        method.trace("forward", inner, call, inputs, ["logits"])
+        custom.check(self.session)
