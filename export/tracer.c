@@ -96,8 +96,12 @@ static void exec_child(const char *python, const char *home, int in, int graph, 
     setenv("ETCH_TRACE_HOME", home, 1);
     setenv("PYTHONHASHSEED", "0", 1);
     setenv("PYTHONDONTWRITEBYTECODE", "1", 0);
-    char *args[] = { (char *)(uintptr_t)python, "-I", "-c",
-                     "import os, sys; sys.path.insert(0, os.environ['ETCH_TRACE_HOME']); import etch_trace.__main__ as m; sys.exit(m.main())", NULL };
+    // Not -I: it would ignore the hash seed, and the order of Python's sets would change the order of nodes.
+    static const char *const foreign[] = { "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONUSERBASE", "PYTHONOPTIMIZE", "PYTHONVERBOSE" };
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) unsetenv(foreign[i]);
+    char *args[] = { (char *)(uintptr_t)python, "-s", "-c",
+                     "import sys; sys.path[:] = [p for p in sys.path if p]; import os; sys.path.insert(0, os.environ['ETCH_TRACE_HOME']); "
+                     "import etch_trace.__main__ as m; sys.exit(m.main())", NULL };
     execvp(python, args);
     dprintf(2, "cannot start %s: %s\n", python, strerror(errno));
     _exit(127);

@@ -17,6 +17,21 @@ def _positions(config):
     return None
 
 
+def _with_cache(model, config, length):
+    """The module to trace: transformers' own exportable one where the model is safe with a padded static cache."""
+    from transformers.integrations.executorch import TorchExportableModuleForDecoderOnlyLM
+
+    padded = TorchExportableModuleForDecoderOnlyLM(model, batch_size=1, max_cache_len=length).model
+    if getattr(model, "_can_compile_fullgraph", True):
+        return padded
+    from etch_trace.growing_cache import GrowingCacheModule
+
+    cache = padded.static_cache if hasattr(padded, "static_cache") else padded.cache
+    growing = GrowingCacheModule(model, len(cache.layers), length)
+    growing.initialize([(layer.keys.shape[1], layer.keys.shape[3], layer.values.shape[3]) for layer in cache.layers])
+    return growing.eval()
+
+
 class Task:
     name = "text-generation"
     options = {"dtype": "float32", "max_seq_len": None, "disable_dynamic_shapes": False, "use_custom_sdpa": False, "use_custom_kv_cache": False,
@@ -36,7 +51,6 @@ class Task:
 class CausalLMExportableModule:
     def __init__(self, folder, options):
         from transformers import GenerationConfig
-        from transformers.integrations.executorch import TorchExportableModuleForDecoderOnlyLM
 
         config = model.read_config(folder)
         text = config.get_text_config()
@@ -52,7 +66,7 @@ class CausalLMExportableModule:
         self.model.generation_config = GenerationConfig(
             use_cache=True, cache_implementation="static", max_length=length, cache_config={"batch_size": 1, "max_cache_len": length},
             eos_token_id=eos, bos_token_id=getattr(original, "bos_token_id", None), pad_token_id=getattr(original, "pad_token_id", None))
-        self.wrapper = TorchExportableModuleForDecoderOnlyLM(self.model, batch_size=1, max_cache_len=length)
+        self.inner = _with_cache(self.model, text, length)
         self.length = length
         self.dynamic = not options["disable_dynamic_shapes"]
         sdpa, kv_cache = options["use_custom_sdpa"], options["use_custom_kv_cache"]
@@ -91,7 +105,7 @@ class CausalLMExportableModule:
         import torch
         from torch import _C
 
-        inner = self.wrapper.model
+        inner = self.inner
         method.state(inner)
         size = _C.symbol("s0", 1, self.chunk, min(EXAMPLE, self.chunk)) if self.dynamic else 1
         inputs = {"input_ids": (torch.int64, [1, size]), "cache_position": (torch.int64, [size])}
