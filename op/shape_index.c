@@ -5,9 +5,10 @@
 static etch_status *count_true(const etch_tensor *t, int64_t *out)
 {
     *out = 0;
-    if (etch_tensor_is_dynamic(t) || (!t->data && etch_numel(t) > 0))
+    int64_t n;
+    if (!etch_tensor_numel(t, &n)) return shape_mismatch("too many elements", "mask", t, NULL, NULL);
+    if (etch_tensor_is_dynamic(t) || (!t->data && n > 0))
         return ETCH_ERR(ETCH_UNSUPPORTED, "the result's size depends on data that is not known while tracing");
-    int64_t n = etch_numel(t);
     for (int64_t i = 0; i < n; i++) {
         if (t->dtype == ETCH_C64) {
             const float *c = (const float *)t->data + 2 * i;
@@ -37,9 +38,9 @@ SHAPE(masked_select)
     etch_tensor r = { .rank = 0 };
     ETCH_TRY(shape_broadcast(cx, &r, self));
     ETCH_TRY(shape_broadcast(cx, &r, mask));
-    int64_t n, all = etch_numel(&r), own;
+    int64_t n, all, own;
     ETCH_TRY(count_true(mask, &n));
-    own = etch_numel(mask);
+    if (!etch_tensor_numel(&r, &all) || !etch_tensor_numel(mask, &own)) return shape_mismatch("too many elements", "self", self, "mask", mask);
     etch_dim size = DIM(own ? n * (all / own) : 0);
     return shape_set(outs, 0, self->dtype, 1, &size);
 }
@@ -191,8 +192,9 @@ SHAPE(one_hot)
     int64_t n;
     ETCH_TRY(shape_int(ARG(1), -1, &n));
     if (n < 0) {
-        if (!t->data || etch_tensor_is_dynamic(t)) return ETCH_ERR(ETCH_UNSUPPORTED, "one_hot without num_classes on data that is not known while tracing");
-        int64_t count = etch_numel(t), most = -1;
+        int64_t count, most = -1;
+        if (!t->data || etch_tensor_is_dynamic(t) || !etch_tensor_numel(t, &count))
+            return ETCH_ERR(ETCH_UNSUPPORTED, "one_hot without num_classes on data that is not known while tracing");
         for (int64_t i = 0; i < count; i++) {
             int64_t x = etch_load_int(t->data, t->dtype, i);
             most = x > most ? x : most;

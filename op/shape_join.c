@@ -321,8 +321,9 @@ SHAPE(repeat_interleave)
 static etch_status *total_repeats(const etch_tensor *repeats, const etch_val *output_size, int64_t factor, etch_dim *out)
 {
     if (output_size->kind != ETCH_V_NONE) return shape_dim(output_size, DIM(0), out);
-    if (!repeats->data) return ETCH_ERR(ETCH_UNSUPPORTED, "repeat_interleave with counts that are not known while tracing needs output_size");
-    int64_t n = 0, count = etch_numel(repeats);
+    int64_t n = 0, count;
+    if (!repeats->data || etch_tensor_is_dynamic(repeats) || !etch_tensor_numel(repeats, &count))
+        return ETCH_ERR(ETCH_UNSUPPORTED, "repeat_interleave with counts that are not known while tracing needs output_size");
     for (int64_t i = 0; i < count; i++) {
         int64_t k = etch_load_int(repeats->data, repeats->dtype, i);
         if (k < 0 || __builtin_add_overflow(n, k, &n)) return ETCH_ERR(ETCH_INVALID, "repeat_interleave with a bad count");

@@ -136,10 +136,18 @@ SHAPE(logsumexp)
     return reduce(args, n_args, outs, 1, 2, shape_to_float(t->dtype));
 }
 
+static etch_status *need_float(const etch_tensor *t, const char *what)
+{
+    if (etch_dtype_is_float(t->dtype) || etch_dtype_is_complex(t->dtype)) return NULL;
+    etch_status *s = shape_mismatch("a floating point type is needed", "self", t, NULL, NULL);
+    return etch_status_frame(s, __FILE__, __LINE__, "%s", what);
+}
+
 // norm(self, p, dim, keepdim, *, dtype), linalg_vector_norm(self, ord, dim?, keepdim, *, dtype?)
 SHAPE(norm)
 {
     TENSOR(t, 0);
+    if (ARG(4)->kind == ETCH_V_NONE) ETCH_TRY(need_float(t, "norm"));
     etch_dtype d;
     ETCH_TRY(shape_dtype(ARG(4), t->dtype, &d));
     return reduce(args, n_args, outs, 2, 3, real_of(d));
@@ -149,6 +157,7 @@ SHAPE(norm)
 SHAPE(norm_all)
 {
     TENSOR(t, 0);
+    ETCH_TRY(need_float(t, "norm"));
     return shape_set(outs, 0, real_of(t->dtype), 0, NULL);
 }
 
@@ -156,6 +165,7 @@ SHAPE(norm_all)
 SHAPE(var)
 {
     TENSOR(t, 0);
+    ETCH_TRY(need_float(t, "variance"));
     return reduce(args, n_args, outs, 1, 3, real_of(t->dtype));
 }
 
@@ -163,6 +173,7 @@ SHAPE(var)
 SHAPE(var_all)
 {
     TENSOR(t, 0);
+    ETCH_TRY(need_float(t, "variance"));
     return shape_set(outs, 0, real_of(t->dtype), 0, NULL);
 }
 
@@ -170,6 +181,7 @@ SHAPE(var_all)
 SHAPE(var_mean)
 {
     TENSOR(t, 0);
+    ETCH_TRY(need_float(t, "variance"));
     bool mask[ETCH_MAX_RANK];
     ETCH_TRY(reduced_dims(ARG(1), t->rank, false, mask));
     ETCH_TRY(set_reduced(outs, 1, t->dtype, t, mask, shape_bool(ARG(3), false)));
@@ -180,6 +192,7 @@ SHAPE(var_mean)
 SHAPE(var_mean_all)
 {
     TENSOR(t, 0);
+    ETCH_TRY(need_float(t, "variance"));
     ETCH_TRY(shape_set(outs, 1, t->dtype, 0, NULL));
     return shape_set(outs, 0, real_of(t->dtype), 0, NULL);
 }

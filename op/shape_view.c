@@ -30,7 +30,7 @@ static etch_status *reshape(etch_shape_cx *cx, etch_outs *outs, const etch_tenso
     }
     if (!ok) {
         etch_tensor shown = { .dtype = t->dtype, .rank = n };
-        memcpy(shown.sizes, want, sizeof *want * (size_t)n);
+        if (n) memcpy(shown.sizes, want, sizeof *want * (size_t)n);
         return shape_mismatch("the element counts of a view differ", "self", t, "view", &shown);
     }
     return shape_set(outs, 0, dtype, n, sizes);
@@ -196,8 +196,8 @@ SHAPE(t)
 SHAPE(mT)
 {
     TENSOR(t, 0);
-    if (t->rank < 2) return shape_mismatch("mT needs at least 2 dims", "self", t, NULL, NULL);
-    return swapped(outs, t, t->rank - 1, t->rank - 2);
+    if (t->rank == 1) return shape_mismatch("mT needs at least 2 dims", "self", t, NULL, NULL);
+    return swapped(outs, t, t->rank ? t->rank - 1 : 0, t->rank ? t->rank - 2 : 0);
 }
 
 SHAPE(numpy_T)
@@ -306,7 +306,7 @@ static etch_status *expanded(etch_shape_cx *cx, etch_outs *outs, const etch_tens
         else ETCH_TRY(shape_decide(cx, ETCH_CMP_EQ, t->sizes[k], 1, &ok));
         if (!ok) {
             etch_tensor shown = { .dtype = t->dtype, .rank = n };
-            memcpy(shown.sizes, want, sizeof *want * (size_t)n);
+            if (n) memcpy(shown.sizes, want, sizeof *want * (size_t)n);
             return shape_mismatch("sizes do not expand", "self", t, "size", &shown);
         }
     }
