@@ -392,7 +392,7 @@ void test_op_shape__wrong_arguments_are_errors(void **state)
         etch_val_float(0.5), etch_val_bool(true), etch_val_str(ETCH_LIT("same")), { .kind = ETCH_V_INTS }, { .kind = ETCH_V_INTS, .ints = { big, 3 } },
         { .kind = ETCH_V_FLOATS }, { .kind = ETCH_V_TENSORS }, { .kind = ETCH_V_TENSORS, .tensors = { &none, 1 } },
     };
-    enum { N = (int)(sizeof values / sizeof values[0] };
+    enum { N = sizeof values / sizeof values[0] };
     uint32_t x = 1;
     for (int i = 0; i < ETCH_OP_COUNT; i++) {
         const etch_op *op = etch_op_get((etch_op_id)i);
