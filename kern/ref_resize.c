@@ -172,16 +172,16 @@ KERNEL(upsample_bilinear2d_aa)
     ETCH_TRY(kern_bool(args, 2, &r.align));
     ETCH_TRY(scales(args, n_args, 3, false, &r));
     for (int64_t i = 0, n = etch_numel(outs[0]); i < n; i++) {
-        double cy, cx, sum = 0, wy = 0, wx = 0;
+        double my, mx, sum = 0, wy = 0, wx = 0;
         int64_t y0, y1, x0, x1, p = i / r.ow / r.oh;
-        aa_window(r.scale[0], i / r.ow % r.oh, r.h, &cy, &y0, &y1);
-        aa_window(r.scale[1], i % r.ow, r.w, &cx, &x0, &x1);
-        for (int64_t y = y0; y < y1; y++) wy += aa_weight(r.scale[0], cy, y);
-        for (int64_t x = x0; x < x1; x++) wx += aa_weight(r.scale[1], cx, x);
+        aa_window(r.scale[0], i / r.ow % r.oh, r.h, &my, &y0, &y1);
+        aa_window(r.scale[1], i % r.ow, r.w, &mx, &x0, &x1);
+        for (int64_t y = y0; y < y1; y++) wy += aa_weight(r.scale[0], my, y);
+        for (int64_t x = x0; x < x1; x++) wx += aa_weight(r.scale[1], mx, x);
         for (int64_t y = y0; y < y1; y++) {
             double line = 0;
-            for (int64_t x = x0; x < x1; x++) line += aa_weight(r.scale[1], cx, x) * get(&r, p, y, x);
-            sum += aa_weight(r.scale[0], cy, y) * line;
+            for (int64_t x = x0; x < x1; x++) line += aa_weight(r.scale[1], mx, x) * get(&r, p, y, x);
+            sum += aa_weight(r.scale[0], my, y) * line;
         }
         etch_store_double(outs[0]->data, outs[0]->dtype, i, wy * wx != 0 ? sum / (wy * wx) : 0);
     }

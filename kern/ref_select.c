@@ -97,6 +97,19 @@ KERNEL(clamp)
     if (hi) v[1] = &args[2];
     return promoted(outs[0], v, 2, hi ? &hi_fns : &lo_fns, NULL);
 }
+KERNEL(clamp_min)
+{
+    KERN_BEGIN(2, 1);
+    const etch_val *v[2] = { &args[0], &args[1] };
+    return promoted(outs[0], v, 2, &lo_fns, NULL);
+}
+KERNEL(clamp_max)
+{
+    KERN_BEGIN(2, 1);
+    const etch_val *v[2] = { &args[0], &args[1] };
+    return promoted(outs[0], v, 2, &hi_fns, NULL);
+}
+
 // ---- three values ----
 
 #define TER(name, T, expr)                                                              \
