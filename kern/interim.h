@@ -4,8 +4,6 @@
 #define k_bucketize NULL
 #define k_cdist NULL
 #define k_chunk NULL
-#define k_clamp_max NULL
-#define k_clamp_min NULL
 #define k_copysign NULL
 #define k_cross NULL
 #define k_deg2rad NULL
