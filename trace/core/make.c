@@ -125,6 +125,22 @@ static PyObject *stack(core_state *st, PyObject *list, PyObject *dtype)
     return s ? core_raise(st, s) : out;
 }
 
+// A numpy array by its list and the name of its element type.
+static PyObject *from_array(core_state *st, PyObject *data, etch_dtype want, uint8_t device)
+{
+    PyObject *list = PyObject_CallMethod(data, "tolist", NULL), *kind = list ? PyObject_GetAttrString(data, "dtype") : NULL;
+    PyObject *name = kind ? PyObject_Str(kind) : NULL, *dtype = NULL, *out = NULL;
+    for (int code = 0; name && want == ETCH_DTYPE_NONE && code < 256; code++)
+        if (etch_dtype_is_valid(code) && PyUnicode_CompareWithASCIIString(name, etch_dtype_torch_name((etch_dtype)code)) == 0) want = (etch_dtype)code;
+    if (name) dtype = want == ETCH_DTYPE_NONE ? Py_NewRef(Py_None) : core_dtype_py(st, want);
+    if (dtype) out = core_tensor_from(st, list, dtype, device);
+    Py_XDECREF(dtype);
+    Py_XDECREF(name);
+    Py_XDECREF(kind);
+    Py_XDECREF(list);
+    return out;
+}
+
 PyObject *core_tensor_from(core_state *st, PyObject *data, PyObject *dtype, uint8_t device)
 {
     etch_dtype want = ETCH_DTYPE_NONE;
@@ -137,6 +153,8 @@ PyObject *core_tensor_from(core_state *st, PyObject *data, PyObject *dtype, uint
         Py_XDECREF(t);
         return s ? core_raise(st, s) : t ? core_wrap(st, NULL, v, device) : NULL;
     }
+    if (!is_list(data) && !PyLong_Check(data) && !PyFloat_Check(data) && PyObject_HasAttrString(data, "tolist") && PyObject_HasAttrString(data, "dtype"))
+        return from_array(st, data, want, device);
     scan sc = { .st = st };
     if (look(&sc, data, 0)) return NULL;
     if (sc.any_lazy) return stack(st, data, dtype);

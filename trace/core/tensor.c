@@ -412,7 +412,7 @@ static PyObject *fill(PyObject *self, PyObject *value)
     etch_dim sizes[ETCH_MAX_RANK];
     const etch_tensor *mine = type_of(self);
     memcpy(sizes, mine->sizes, sizeof sizes);
-    if (!s && !core_is_tensor(st, value)) {
+    if (!s && !core_is_tensor(st, value) && v->t.data) {  // a number: symbolic sizes have no data
         const etch_op *op = etch_op_find(ETCH_LIT("aten::full"));
         const etch_tensor *r = &v->t;
         etch_val x = r->dtype == ETCH_BOOL ? etch_val_bool(etch_load_int(r->data, r->dtype, 0) != 0)

@@ -106,6 +106,29 @@ def test_symbolic_shapes():
     assert 'sym s0 in [2, 63] example 8' in out and "f32[1, s0, 16]" in out, out
 
 
+def test_numpy():
+    import numpy
+
+    a = numpy.arange(6, dtype="int32").reshape(2, 3)
+    t = torch.tensor(a)
+    assert t.dtype is torch.int32 and t.tolist() == a.tolist() and torch.tensor(numpy.float32(1.5)).tolist() == 1.5
+    assert (t.float().numpy() == a).all() and torch.tensor(a, dtype=torch.float32).dtype is torch.float32
+    assert torch.tensor([numpy.int64(3), 4]).tolist() == [3, 4]
+
+
+def test_symint_as_value():
+    start()
+    s = _C.symbol("s0", 2, 63, 8)
+    x = torch.zeros(3, dtype=torch.int64)
+    x.fill_(s)
+    x[1] = s + 1
+    y = torch.tensor([s, 2]) + torch.full((2,), s)
+    assert not x._is_constant() and not y._is_constant()
+    raises(Exception, lambda: x.tolist(), "test_core.py:")
+    _C.output("x", torch.cat([x, y]) * s)
+    assert "s0 + 1" in text()
+
+
 def test_data_dependent():
     start()
     x = _C.input("x", torch.float32, (2, 3))
