@@ -22,6 +22,7 @@ enum {
     ETCH_OPF_SYM = 8,       // result is an int/float/bool, not a tensor (sym_size, _local_scalar_dense)
     ETCH_OPF_COMPOSITE = 16, // must be decomposed before lowering: no .out (a kernel may exist, for constants)
     ETCH_OPF_MAY_VIEW = 32,  // output 0 aliases argument 0 in eager only when memory permits (reshape, contiguous, to): the tracer decides
+    ETCH_OPF_DATA_SIZES = 64, // the shape rule reads the content of an input (nonzero): it runs before each call
 };
 
 typedef enum {

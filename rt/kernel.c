@@ -206,6 +206,7 @@ etch_status *etch_rt__decode_kernel(etch_rt_method *m, etch_str name, etch_fb_ve
             in->args[i] = etch_val_int((int64_t)in->outs[0]->t.dtype);
     for (int i = 0; i < in->n_ins; i++) in->is_dynamic = in->is_dynamic || in->ins[i]->is_dynamic || in->ins[i]->is_unfixed;
     for (int i = 0; i < in->n_written; i++) in->is_dynamic = in->is_dynamic || in->written[i]->is_dynamic || in->written[i]->is_unfixed;
+    if (in->op->flags & ETCH_OPF_DATA_SIZES) in->is_volatile = true;
     in->is_dynamic = in->is_dynamic || in->is_volatile;
     return NULL;
 }

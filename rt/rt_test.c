@@ -354,3 +354,23 @@ void test_rt_rt__prim_results(void **state)
         unload(&l);
     }
 }
+
+// The sizes of the result depend on the content of the input.
+void test_rt_rt__sizes_from_data(void **state)
+{
+    (void)state;
+    prog p;
+    prog_init(&p);
+    int x = prog_input(&p, F32(&p, 0, 4)), y = prog_output(&p, prog_tensor(&p, ETCH_I64, 2, SIZES(4, 1), PROG_DYNAMIC));
+    PROG_CALL(&p, "aten::nonzero.out", x, y, y);
+    loaded l = load(&p);
+    for (int n = 0; n < 4; n++) {
+        float in[4] = { 0 };
+        for (int i = 0; i < n; i++) in[3 - i] = 1;
+        set(&l, 0, 1, (int64_t[]){ 4 }, in, ETCH_RT_COPY);
+        must(etch_rt_execute(l.m));
+        assert_int_equal(etch_rt_output(l.m, 0)->t->sizes[0].v, n);
+        if (n) assert_int_equal(((const int64_t *)etch_rt_output(l.m, 0)->t->data)[0], 4 - n);
+    }
+    unload(&l);
+}
