@@ -79,8 +79,24 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
 
 
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
-    return aten.col2im(input, list(_pair(output_size)), list(_pair(kernel_size)), list(_pair(dilation)), list(_pair(padding)),
-                       list(_pair(stride)))
+    """[N, C * kh * kw, L] -> [N, C, H, W]: overlapping patches are summed. Composed: there is no col2im row."""
+    (h, w), (kh, kw), (dh, dw), (ph, pw), (sh, sw) = (_pair(x) for x in (output_size, kernel_size, dilation, padding, stride))
+    rows, cols = (h + 2 * ph - dh * (kh - 1) - 1) // sh + 1, (w + 2 * pw - dw * (kw - 1) - 1) // sw + 1
+    batched = input.dim() == 3
+    x = input if batched else input.unsqueeze(0)
+    n, channels = x.shape[0], x.shape[1] // (kh * kw)
+    x = x.view(n, channels, kh, kw, rows, cols)
+    if (sh, sw) == (kh, kw) and (dh, dw, ph, pw) == (1, 1, 0, 0) and (rows * kh, cols * kw) == (h, w):
+        out = x.permute(0, 1, 4, 2, 5, 3).reshape(n, channels, h, w)
+    else:
+        tall, wide = h + 2 * ph, w + 2 * pw
+        y = torch.arange(rows).unsqueeze(0) * sh + torch.arange(kh).unsqueeze(1) * dh  # [kh, rows]
+        z = torch.arange(cols).unsqueeze(0) * sw + torch.arange(kw).unsqueeze(1) * dw  # [kw, cols]
+        index = y.view(kh, 1, rows, 1) * wide + z.view(1, kw, 1, cols)
+        index = index.reshape(1, 1, -1).expand(n, channels, kh * kw * rows * cols)
+        out = torch.zeros(n, channels, tall * wide, dtype=x.dtype).scatter_add(2, index, x.reshape(n, channels, -1))
+        out = out.view(n, channels, tall, wide)[:, :, ph:ph + h, pw:pw + w]
+    return out if batched else out.squeeze(0)
 
 
 def pixel_shuffle(input, upscale_factor):
