@@ -147,6 +147,30 @@ KERNEL(threshold)
     return act(args, outs[0], &f, &par);
 }
 
+// hardshrink, softshrink(x, lambd)
+UN(hardshrink_f32, float, x >= -(float)p->f[0] && x <= (float)p->f[0] ? 0 : x)
+UN(hardshrink_f64, double, x >= -p->f[0] && x <= p->f[0] ? 0 : x)
+UN(softshrink_f32, float, x > (float)p->f[0] ? x - (float)p->f[0] : x < -(float)p->f[0] ? x + (float)p->f[0] : x != x ? x : 0)
+UN(softshrink_f64, double, x > p->f[0] ? x - p->f[0] : x < -p->f[0] ? x + p->f[0] : x != x ? x : 0)
+static etch_status *shrink(const etch_val *args, int n_args, etch_tensor *out, const kern_fns *f)
+{
+    kern_par par = { 0 };
+    ETCH_TRY(kern_num_opt(args, n_args, 1, 0.5, &par.f[0]));
+    return act(args, out, f, &par);
+}
+KERNEL(hardshrink)
+{
+    static const kern_fns f = { hardshrink_f32, hardshrink_f64, NULL, NULL };
+    KERN_BEGIN(1, 1);
+    return shrink(args, n_args, outs[0], &f);
+}
+KERNEL(softshrink)
+{
+    static const kern_fns f = { softshrink_f32, softshrink_f64, NULL, NULL };
+    KERN_BEGIN(1, 1);
+    return shrink(args, n_args, outs[0], &f);
+}
+
 // glu(x, dim): first half times sigmoid of the second half along `dim`.
 KERNEL(glu)
 {

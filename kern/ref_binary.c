@@ -63,6 +63,22 @@ BIN(trunc_div_f64, double, trunc(x / y))
 BIN(pow_f32, float, powf(x, y))
 BIN(pow_f64, double, pow(x, y))
 
+BIN(copysign_f32, float, copysignf(x, y))
+BIN(copysign_f64, double, copysign(x, y))
+BIN(logaddexp_f32, float, x == y && fabsf(x) == INFINITY ? x : fmaxf(x, y) + log1pf(expf(-fabsf(x - y))))
+BIN(logaddexp_f64, double, x == y && fabs(x) == INFINITY ? x : fmax(x, y) + log1p(exp(-fabs(x - y))))
+BIN(logaddexp2_f32, float, x == y && fabsf(x) == INFINITY ? x : fmaxf(x, y) + log2f(1.0f + exp2f(-fabsf(x - y))))
+BIN(logaddexp2_f64, double, x == y && fabs(x) == INFINITY ? x : fmax(x, y) + log2(1.0 + exp2(-fabs(x - y))))
+BIN(xlogy_f32, float, y != y ? y : x == 0 ? 0 : x *logf(y))
+BIN(xlogy_f64, double, y != y ? y : x == 0 ? 0 : x *log(y))
+BIN(heaviside_f32, float, x == 0 ? y : (float)(x > 0))
+BIN(heaviside_f64, double, x == 0 ? y : (double)(x > 0))
+BIN(heaviside_i64, int64_t, x == 0 ? y : x > 0)
+BIN(nextafter_f32, float, nextafterf(x, y))
+BIN(nextafter_f64, double, nextafter(x, y))
+BIN(prelu_f32, float, x > 0 ? x : x *y)
+BIN(prelu_f64, double, x > 0 ? x : x *y)
+
 // Floor division as Python defines it on floats: exact where the quotient is close to an integer.
 #define FLOOR_DIV(name, T, FMOD, FLOOR, COPYSIGN)                  \
     static T name(T a, T b)                                        \
@@ -150,7 +166,10 @@ static const kern_fns add_fns = { add_f32, add_f64, add_i64, add_c64 }, adda_fns
                       sub_fns = { sub_f32, sub_f64, sub_i64, sub_c64 }, mul_fns = { mul_f32, mul_f64, mul_i64, mul_c64 },
                       div_fns = { div_f32, div_f64, NULL, div_c64 }, max_fns = { max_f32, max_f64, max_i64, NULL },
                       min_fns = { min_f32, min_f64, min_i64, NULL }, atan2_fns = { atan2_f32, atan2_f64, NULL, NULL },
-                      hypot_fns = { hypot_f32, hypot_f64, NULL, NULL },
+                      copysign_fns = { copysign_f32, copysign_f64, NULL, NULL }, logaddexp_fns = { logaddexp_f32, logaddexp_f64, NULL, NULL },
+                      logaddexp2_fns = { logaddexp2_f32, logaddexp2_f64, NULL, NULL }, xlogy_fns = { xlogy_f32, xlogy_f64, NULL, NULL },
+                      heaviside_fns = { heaviside_f32, heaviside_f64, heaviside_i64, NULL }, nextafter_fns = { nextafter_f32, nextafter_f64, NULL, NULL },
+                      prelu_fns = { prelu_f32, prelu_f64, NULL, NULL }, hypot_fns = { hypot_f32, hypot_f64, NULL, NULL },
                       fmax_fns = { fmax_f32, fmax_f64, max_i64, NULL }, fmin_fns = { fmin_f32, fmin_f64, min_i64, NULL },
                       fmod_fns = { fmod_f32, fmod_f64, fmod_i64, NULL }, rem_fns = { rem_f32, rem_f64, rem_i64, NULL },
                       floor_fns = { floor_div_f32, floor_div_f64, floor_div_i64, NULL },
@@ -179,6 +198,27 @@ KERNEL(minimum) { KERN_BEGIN(2, 1); return binary(args, outs[0], &min_fns, false
 KERNEL(fmax) { KERN_BEGIN(2, 1); return binary(args, outs[0], &fmax_fns, false, NULL); }
 KERNEL(fmin) { KERN_BEGIN(2, 1); return binary(args, outs[0], &fmin_fns, false, NULL); }
 KERNEL(atan2) { KERN_BEGIN(2, 1); return binary(args, outs[0], &atan2_fns, true, NULL); }
+KERNEL(copysign) { KERN_BEGIN(2, 1); return binary(args, outs[0], &copysign_fns, true, NULL); }
+KERNEL(logaddexp) { KERN_BEGIN(2, 1); return binary(args, outs[0], &logaddexp_fns, true, NULL); }
+KERNEL(logaddexp2) { KERN_BEGIN(2, 1); return binary(args, outs[0], &logaddexp2_fns, true, NULL); }
+KERNEL(xlogy) { KERN_BEGIN(2, 1); return binary(args, outs[0], &xlogy_fns, true, NULL); }
+KERNEL(heaviside) { KERN_BEGIN(2, 1); return binary(args, outs[0], &heaviside_fns, false, NULL); }
+KERNEL(nextafter) { KERN_BEGIN(2, 1); return binary(args, outs[0], &nextafter_fns, false, NULL); }
+// prelu(self, weight): one weight, or one a channel (dim 1); _prelu_kernel has a weight that broadcasts as it is.
+KERNEL(prelu)
+{
+    KERN_BEGIN(2, 1);
+    const etch_tensor *t, *w;
+    ETCH_TRY(kern_tensor(args, 0, &t));
+    ETCH_TRY(kern_tensor(args, 1, &w));
+    etch_tensor shaped = *w;
+    etch_val v[2] = { args[0], etch_val_tensor(&shaped) };
+    if (w->rank <= 1 && etch_numel(w) != 1 && t->rank > 1) {
+        shaped.rank = t->rank;
+        for (int d = 0; d < t->rank; d++) shaped.sizes[d] = (etch_dim){ d == 1 ? etch_numel(w) : 1, NULL };
+    }
+    return binary(v, outs[0], &prelu_fns, false, NULL);
+}
 KERNEL(hypot) { KERN_BEGIN(2, 1); return binary(args, outs[0], &hypot_fns, true, NULL); }
 
 static etch_status *int_div(const etch_val *args, etch_tensor *out, const kern_fns *f)

@@ -1,5 +1,7 @@
 // Comparisons, logical and bitwise operations, shifts.
 // In: tensors or numbers, broadcast. Out: truth values (comparisons, logical), integers or bool (bitwise).
+#include <math.h>
+
 #include "kern/elem.h"
 
 #define CMP_T(name, T, op)                                                              \
@@ -38,6 +40,29 @@ KERNEL(lt) { KERN_BEGIN(2, 1); return compare(args, outs[0], &lt_fns); }
 KERNEL(le) { KERN_BEGIN(2, 1); return compare(args, outs[0], &le_fns); }
 KERNEL(gt) { KERN_BEGIN(2, 1); return compare(args, outs[0], &gt_fns); }
 KERNEL(ge) { KERN_BEGIN(2, 1); return compare(args, outs[0], &ge_fns); }
+
+// isclose(self, other, rtol, atol, equal_nan)
+static void isclose_f64(void *o_, const void *const *in, int n, kern_par *p)
+{
+    uint8_t *restrict o = o_;
+    const double *restrict a = in[0], *restrict b = in[1];
+    for (int i = 0; i < n; i++) {
+        double x = a[i], y = b[i], allowed = p->f[1] + p->f[0] * fabs(y);
+        o[i] = x == y || (p->i[0] && x != x && y != y) || (fabs(x) < INFINITY && fabs(y) < INFINITY && fabs(x - y) <= allowed);
+    }
+}
+KERNEL(isclose)
+{
+    KERN_BEGIN(2, 1);
+    kern_par par = { 0 };
+    bool nan_too = false;
+    ETCH_TRY(kern_num_opt(args, n_args, 2, 1e-5, &par.f[0]));
+    ETCH_TRY(kern_num_opt(args, n_args, 3, 1e-8, &par.f[1]));
+    if (!kern_is_none(args, n_args, 4)) ETCH_TRY(kern_bool(args, 4, &nan_too));
+    par.i[0] = nan_too;
+    const etch_val *v[2] = { &args[0], &args[1] };
+    return kern_map(outs[0], v, 2, (const kern_ctype[]){ KERN_F64, KERN_F64 }, KERN_B8, isclose_f64, &par);
+}
 
 #define LOGICAL(name, op)                                                                                   \
     CMP_T(logical_##name##_b8, uint8_t, op)                                                                 \

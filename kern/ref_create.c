@@ -298,3 +298,37 @@ KERNEL(multinomial)
     }
     return NULL;
 }
+
+// dropout(input, p, train), native_dropout(input, p, train?) -> out, mask. Outside of training a copy.
+static etch_status *dropout(const etch_val *args, bool train, etch_tensor *out, etch_tensor *mask)
+{
+    const etch_tensor *t;
+    double p;
+    rng r = { 7 };
+    ETCH_TRY(kern_tensor(args, 0, &t));
+    ETCH_TRY(kern_num(args, 1, &p));
+    ETCH_TRY(kern_want_same(t, out));
+    if (mask) ETCH_TRY(kern_want_same(t, mask));
+    if (!(p >= 0 && p <= 1)) return ETCH_ERR(ETCH_INVALID, "dropout of %g", p);
+    for (int64_t i = 0, n = etch_numel(t); i < n; i++) {
+        bool keep = !train || uniform(&r) >= p;
+        double x = etch_load_double(t->data, t->dtype, i);
+        etch_store_double(out->data, out->dtype, i, !train ? x : keep ? x / (1 - p) : 0);
+        if (mask) etch_store_int(mask->data, mask->dtype, i, keep);
+    }
+    return NULL;
+}
+KERNEL(dropout)
+{
+    KERN_BEGIN(3, 1);
+    bool train;
+    ETCH_TRY(kern_bool(args, 2, &train));
+    return dropout(args, train, outs[0], NULL);
+}
+KERNEL(native_dropout)
+{
+    KERN_BEGIN(2, 2);
+    bool train = true;
+    if (!kern_is_none(args, n_args, 2)) ETCH_TRY(kern_bool(args, 2, &train));
+    return dropout(args, train, outs[0], outs[1]);
+}

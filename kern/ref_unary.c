@@ -50,6 +50,42 @@ static etch_status *unary(const etch_val *args, etch_tensor *out, const kern_fns
         return unary(args, outs[0], &f, false, NULL);                                   \
     }
 
+#define PI 3.14159265358979323846
+
+// Derivative of log gamma: reflection below zero, recurrence up to 10, then the asymptotic series.
+static double digamma(double x)
+{
+    if (x == 0) return copysign(INFINITY, -x);
+    if (x < 0) return x == trunc(x) ? NAN : digamma(1 - x) - PI / tan(PI * (x - trunc(x)));
+    double r = 0;
+    for (; x < 10; x++) r -= 1 / x;
+    double z = 1 / (x * x);
+    return r + log(x) - 0.5 / x - z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132)))));
+}
+
+// Inverse of erf: a starting value from its logarithmic form, then Newton steps on 1 - erf, which keeps its digits near 1.
+static double erfinv(double y)
+{
+    double a = fabs(y);
+    if (!(a <= 1)) return NAN;
+    if (a == 1) return copysign(INFINITY, y);
+    double l = log1p(-a * a), b = 2 / (PI * 0.147) + l / 2, x = sqrt(sqrt(b * b - l / 0.147) - b);
+    for (int i = 0; i < 4; i++) x -= ((1 - a) - erfc(x)) / (2 / sqrt(PI) * exp(-x * x));
+    return copysign(x, y);
+}
+
+// Modified Bessel function of order 0: the power series, in doubles good to where exp overflows.
+static double bessel_i0(double x)
+{
+    double q = x * x / 4, term = 1, sum = 1;
+    if (!(fabs(x) < 700)) return x != x ? x : INFINITY;
+    for (int k = 1; k < 2000 && term > sum * 1e-17; k++) {
+        term *= q / ((double)k * k);
+        sum += term;
+    }
+    return sum;
+}
+
 FLOAT_FN(acos, acosf(x), acos(x))
 FLOAT_FN(acosh, acoshf(x), acosh(x))
 FLOAT_FN(asin, asinf(x), asin(x))
@@ -75,6 +111,14 @@ FLOAT_FN(sinh, sinhf(x), sinh(x))
 FLOAT_FN(sqrt, sqrtf(x), sqrt(x))
 FLOAT_FN(tan, tanf(x), tan(x))
 FLOAT_FN(tanh, tanhf(x), tanh(x))
+
+FLOAT_FN(deg2rad, x *0.017453292519943295769f, x *0.017453292519943295769)
+FLOAT_FN(rad2deg, x *57.295779513082320877f, x *57.295779513082320877)
+FLOAT_FN(lgamma, lgammaf(x), lgamma(x))
+FLOAT_FN(digamma, (float)digamma((double)x), digamma(x))
+FLOAT_FN(erfinv, (float)erfinv((double)x), erfinv(x))
+FLOAT_FN(i0, (float)bessel_i0((double)x), bessel_i0(x))
+FLOAT_FN(sinc, x == 0 ? 1 : (float)(sin(PI * (double)x) / (PI * (double)x)), x == 0 ? 1 : sin(PI * x) / (PI * x))
 
 KEEP_FN(ceil, ceilf(x), ceil(x), x)
 KEEP_FN(floor, floorf(x), floor(x), x)
@@ -133,17 +177,18 @@ UN(round_scaled_f32, float, rintf(x *(float)p->f[0]) / (float)p->f[0])
 UN(round_scaled_f64, double, rint(x *p->f[0]) / p->f[0])
 UN(round_tens_f32, float, rintf(x / (float)p->f[0]) * (float)p->f[0])
 UN(round_tens_f64, double, rint(x / p->f[0]) * p->f[0])
-KERNEL(round)
+static etch_status *round_to(const etch_val *args, int n_args, etch_tensor *out)
 {
     static const kern_fns plain = { round_f32, round_f64, copy_i64, NULL }, scaled = { round_scaled_f32, round_scaled_f64, copy_i64, NULL },
                           tens = { round_tens_f32, round_tens_f64, copy_i64, NULL };
-    KERN_BEGIN(1, 1);
     int64_t decimals;
     ETCH_TRY(kern_int_opt(args, n_args, 1, 0, &decimals));
     if (decimals < -300 || decimals > 300) return ETCH_ERR(ETCH_INVALID, "decimals %lld", (long long)decimals);
     kern_par par = { .f = { pow(10, fabs((double)decimals)) } };
-    return unary(args, outs[0], !decimals ? &plain : decimals > 0 ? &scaled : &tens, false, &par);
+    return unary(args, out, !decimals ? &plain : decimals > 0 ? &scaled : &tens, false, &par);
 }
+KERNEL(round) { KERN_BEGIN(1, 1); return round_to(args, 1, outs[0]); }
+KERNEL(round_decimals) { KERN_BEGIN(2, 1); return round_to(args, n_args, outs[0]); }
 
 // logit(x, eps): x is clamped to [eps, 1 - eps] when eps is given.
 UN(logit_f32, float, logf(x / (1.0f - x)))
@@ -200,6 +245,9 @@ KERNEL(nan_to_num)
 TEST_FN(isnan, isnan_f64, double, x != x)
 TEST_FN(isinf, isinf_f64, double, fabs(x) == INFINITY)
 TEST_FN(isfinite, isfinite_f64, double, fabs(x) < INFINITY)
+TEST_FN(isneginf, isneginf_f64, double, x == -INFINITY)
+TEST_FN(isposinf, isposinf_f64, double, x == INFINITY)
+TEST_FN(signbit, signbit_f64, double, signbit(x) != 0)
 TEST_FN(logical_not, not_b8, uint8_t, !x)
 
 UN(bitnot_i64, int64_t, ~x)

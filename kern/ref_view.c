@@ -182,6 +182,53 @@ KERNEL(t)
     return swap_dims(t, 0, t->rank == 2 ? 1 : 0, outs[0]);
 }
 
+// mT, adjoint of real tensors: the last two dims; numpy_T: all dims reversed.
+KERNEL(mT)
+{
+    KERN_BEGIN(1, 1);
+    const etch_tensor *t;
+    ETCH_TRY(kern_tensor(args, 0, &t));
+    ETCH_TRY(kern_want_rank(t, "the argument of mT", 2, ETCH_MAX_RANK));
+    return swap_dims(t, t->rank - 2, t->rank - 1, outs[0]);
+}
+KERNEL(numpy_T)
+{
+    KERN_BEGIN(1, 1);
+    const etch_tensor *t;
+    int64_t dims[ETCH_MAX_RANK];
+    ETCH_TRY(kern_tensor(args, 0, &t));
+    for (int d = 0; d < t->rank; d++) dims[d] = t->rank - 1 - d;
+    return permute(t, dims, outs[0]);
+}
+// movedim(self, source, destination): numbers or lists; the other dims keep their order.
+KERNEL(movedim)
+{
+    KERN_BEGIN(3, 1);
+    const etch_tensor *t;
+    kern_list from, to;
+    int64_t dims[ETCH_MAX_RANK];
+    uint32_t taken = 0, placed = 0;
+    ETCH_TRY(kern_tensor(args, 0, &t));
+    ETCH_TRY(kern_ints(args, n_args, 1, &from));
+    ETCH_TRY(kern_ints(args, n_args, 2, &to));
+    if (from.n != to.n) return ETCH_ERR(ETCH_INVALID, "movedim: %d sources, %d destinations", from.n, to.n);
+    for (int k = 0; k < from.n; k++) {
+        int a, b;
+        ETCH_TRY(kern_wrap_dim(from.v[k], t->rank, &a));
+        ETCH_TRY(kern_wrap_dim(to.v[k], t->rank, &b));
+        if (taken >> a & 1u || placed >> b & 1u) return ETCH_ERR(ETCH_INVALID, "movedim: a dim is listed twice");
+        taken |= 1u << a;
+        placed |= 1u << b;
+        dims[b] = a;
+    }
+    for (int d = 0, next = 0; d < t->rank; d++) {
+        if (placed >> d & 1u) continue;
+        while (taken >> next & 1u) next++;
+        dims[d] = next++;
+    }
+    return permute(t, dims, outs[0]);
+}
+
 // ---- parts ----
 
 // A start or end as Python takes it: negative counts from the end, then clamped to [0, n].
@@ -295,10 +342,9 @@ static etch_status *split(const etch_tensor *t, int d, etch_tensor *const *outs,
     }
     return from == kern_size(t, d) ? NULL : ETCH_ERR(ETCH_INVALID, "split leaves %lld elements", (long long)(kern_size(t, d) - from));
 }
-// split(self, split_size, dim), split_with_sizes(self, sizes, dim), chunk(self, chunks, dim)
-KERNEL(split)
+// Splits as (self, how, dim); `how` is in the outputs' sizes.
+static etch_status *split_args(const etch_val *args, int n_args, etch_tensor *const *outs, int n_outs)
 {
-    KERN_BEGIN(2, 0);
     const etch_tensor *t;
     int d;
     int64_t dim;
@@ -307,6 +353,11 @@ KERNEL(split)
     ETCH_TRY(kern_wrap_dim(dim, t->rank, &d));
     return split(t, d, outs, n_outs);
 }
+KERNEL(split) { KERN_BEGIN(2, 0); return split_args(args, n_args, outs, n_outs); }
+KERNEL(split_with_sizes) { KERN_BEGIN(2, 0); return split_args(args, n_args, outs, n_outs); }
+KERNEL(chunk) { KERN_BEGIN(2, 0); return split_args(args, n_args, outs, n_outs); }
+KERNEL(tensor_split) { KERN_BEGIN(2, 0); return split_args(args, n_args, outs, n_outs); }
+KERNEL(tensor_split_indices) { KERN_BEGIN(2, 0); return split_args(args, n_args, outs, n_outs); }
 
 // diagonal(self, offset, dim1, dim2): the diagonal becomes the last dim.
 KERNEL(diagonal)
@@ -379,6 +430,23 @@ KERNEL(as_strided)
     if (size.n != stride.n) return ETCH_ERR(ETCH_INVALID, "as_strided: %d sizes, %d strides", size.n, stride.n);
     ETCH_TRY(kern_want_sizes(outs[0], "the output of as_strided", size.n, size.v));
     return gather(outs[0], t, offset, stride.v);
+}
+
+// tile_crop(input [C, H, W], tile_size) -> [tiles, C, size, size], tiles row by row.
+KERNEL(tile_crop)
+{
+    KERN_BEGIN(2, 1);
+    const etch_tensor *t;
+    int64_t s;
+    ETCH_TRY(kern_tensor(args, 0, &t));
+    ETCH_TRY(kern_int(args, 1, &s));
+    ETCH_TRY(kern_want_rank(t, "the input of tile_crop", 3, 3));
+    int64_t c = kern_size(t, 0), h = kern_size(t, 1), w = kern_size(t, 2);
+    if (s < 1 || h % s || w % s || outs[0]->dtype != t->dtype) return ETCH_ERR(ETCH_INVALID, "tile_crop of [%lld, %lld] by %lld", (long long)h, (long long)w, (long long)s);
+    ETCH_TRY(kern_want_sizes(outs[0], "the tiles", 4, (int64_t[4]){ (h / s) * (w / s), c, s, s }));
+    int64_t sizes[5] = { h / s, w / s, c, s, s }, dst[5] = { w / s * c * s * s, c * s * s, s * s, s, 1 }, src[5] = { s * w, s, h * w, w, 1 };
+    kern_copy_nd(outs[0]->data, dst, t->data, src, sizes, 5, etch_dtype_size(t->dtype));
+    return NULL;
 }
 
 // ---- reorderings ----
@@ -455,13 +523,11 @@ KERNEL(roll)
     return NULL;
 }
 
-// repeat(self, repeats): sizes are multiples; tile is the same with missing leading repeats.
-KERNEL(repeat)
+// repeat(self, repeats), tile(self, dims): sizes are multiples; missing leading entries count as one.
+static etch_status *repeat(const etch_val *args, int n_args, etch_tensor *out)
 {
-    KERN_BEGIN(2, 1);
     const etch_tensor *t;
     kern_list rep;
-    etch_tensor *out = outs[0];
     ETCH_TRY(kern_tensor(args, 0, &t));
     ETCH_TRY(kern_ints(args, n_args, 1, &rep));
     int rank = rep.n > t->rank ? rep.n : t->rank;
@@ -483,3 +549,5 @@ KERNEL(repeat)
     kern_copy_nd(out->data, dst_s, t->data, src_s, sizes, 2 * rank, etch_dtype_size(t->dtype));
     return NULL;
 }
+KERNEL(repeat) { KERN_BEGIN(2, 1); return repeat(args, n_args, outs[0]); }
+KERNEL(tile) { KERN_BEGIN(2, 1); return repeat(args, n_args, outs[0]); }

@@ -8,7 +8,6 @@
 #undef OP
 
 #define k_NONE NULL
-#include "kern/interim.h"
 static const etch_kern_fn kernels[ETCH_OP_COUNT] = {
 #define OP(id, schema, out, flags, shape, kern, decomp, xnn) [ETCH_OP_##id] = k_##kern,
 #include "op/ops.def"
