@@ -118,7 +118,16 @@ DECOMP(unbind)
 // joining and repeating
 
 DECOMP(concat) { out[0] = B(b, cat, n->args[0], n->args[1]); }
-DECOMP(tile) { out[0] = B(b, repeat, n->args[0], n->args[1]); }
+
+// repeat wants a number for every dimension; tile takes missing ones in front as 1.
+DECOMP(tile)
+{
+    const etch_val *times = &n->args[1];
+    int rank = self(b, n)->t.rank, missing = rank - times->ints.n;
+    etch_dim dims[ETCH_MAX_RANK];
+    for (int i = 0; i < rank && missing > 0; i++) dims[i] = i < missing ? etch_dim_of(1) : times->ints.p[i - missing];
+    out[0] = B(b, repeat, n->args[0], missing > 0 ? etch_b_dims(b, rank, dims) : *times);
+}
 
 // Tensor i (1-D) lies along its own dimension of the grid; "xy" swaps the first two.
 DECOMP(meshgrid)

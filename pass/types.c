@@ -40,13 +40,15 @@ static etch_status *unify(etch_method *m, etch_node *n)
     int first = n->op->id == ETCH_OP_where_self ? 1 : 0;
     shape_promotion p = shape_promotion_start();
     etch_dtype dtype;
+    int tensors = 0;
     for (int i = first; i < n->op->schema->n_params; i++) {
         const etch_val *a = &n->args[i];
         bool slot = n->op->schema->params[i].type == ETCH_T_TENSOR || n->op->schema->params[i].type == ETCH_T_TENSOR_OPT;
         if (slot && a->kind != ETCH_V_NONE) ETCH_TRY(shape_promote(&p, a));
+        tensors += a->kind == ETCH_V_TENSOR || a->kind == ETCH_V_TENSORS;
         for (int k = 0; a->kind == ETCH_V_TENSORS && k < a->tensors.n; k++) ETCH_TRY(shape_promote_tensor(&p, a->tensors.p[k]));
     }
-    if (!p.any) return NULL;
+    if (!tensors) return NULL;
     ETCH_TRY(shape_promoted(&p, &dtype));
     for (int i = first; i < n->op->schema->n_params; i++) {
         etch_val *a = &n->args[i];
