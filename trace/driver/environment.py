@@ -19,3 +19,6 @@ def prepare():
         while entry in sys.path:
             sys.path.remove(entry)
     sys.setrecursionlimit(10000)
+    from etch_trace import fast_import
+
+    fast_import.install()
