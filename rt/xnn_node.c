@@ -240,7 +240,7 @@ static etch_status *turn_filter(etch_xnn *x, etch_xnn_node *n, const etch_xnn_va
     for (int64_t i = 0; i < rows_in; i++)
         for (int64_t j = 0; j < cols_out; j++) {
             const uint8_t *at = w->data + (size_t)i * row;
-            t[j * rows_in + i] = w->type == XT_QCINT4 ? (uint8_t)((at[j / 2] >> (j % 2 * 4) & 15) - 8) : at[j];
+            t[j * rows_in + i] = (uint8_t)(w->type == XT_QCINT4 ? (at[j / 2] >> (j % 2 * 4) & 15) - 8 : at[j]);
         }
     n->weights = t;
     n->weights_type = w->type == XT_QCINT4 ? XT_QCINT8 : w->type;
