@@ -5,10 +5,11 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "export/export.h"
 
 void etch_job_init(etch_job *job)
 {
-    *job = (etch_job){ .task = "text-generation", .recipe = "xnnpack", .dtype = "float32", .qlinear_group_size = -1, .qembedding_group_size = -1 };
+    *job = (etch_job){ .task = "text-generation", .recipe = "xnnpack", .dtype = "float32", .qparams = "hqq", .logits = "all", .qlinear_group_size = -1, .qembedding_group_size = -1 };
 }
 
 etch_status *etch_job_check(const etch_job *job)
@@ -33,6 +34,8 @@ etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
     ok = ok && !json_object_set_new(options, "use_custom_sdpa", json_boolean(job->use_custom_sdpa));
     ok = ok && !json_object_set_new(options, "use_custom_kv_cache", json_boolean(job->use_custom_kv_cache));
     ok = ok && !json_object_set_new(options, "disable_dynamic_shapes", json_boolean(job->disable_dynamic_shapes));
+    if (job->prefill_chunk) ok = ok && !json_object_set_new(options, "prefill_chunk", json_integer(job->prefill_chunk));
+    ok = ok && !json_object_set_new(options, "logits", json_string(job->logits));
     if (job->max_seq_len) ok = ok && !json_object_set_new(options, "max_seq_len", json_integer(job->max_seq_len));
     ok = ok && !json_object_set_new(root, "model", json_string(job->model));
     ok = ok && !json_object_set_new(root, "task", json_string(job->task));
@@ -44,4 +47,14 @@ etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
     json_decref(root);
     if (!text) return ETCH_ERR(ETCH_INVALID, "--model %s: the name is not valid UTF-8", job->model);
     return etch_buf_check(out);
+}
+
+etch_status *etch_job_quant(const etch_job *job, etch_recipe recipe, etch_quant_opts *out)
+{
+    *out = (etch_quant_opts){ .linear_group = job->qlinear_group_size < 0 ? 32 : job->qlinear_group_size,
+                              .embedding_group = job->qembedding_group_size < 0 ? 0 : job->qembedding_group_size, .delegate = recipe == ETCH_RECIPE_XNNPACK };
+    if (job->qlinear) ETCH_TRY(etch_quant_parse_linear("--qlinear", etch_str_of(job->qlinear), &out->linear, &out->linear_fallback));
+    if (job->qembedding) ETCH_TRY(etch_quant_parse_embedding("--qembedding", etch_str_of(job->qembedding), &out->embedding));
+    ETCH_TRY(etch_qparams_parse(etch_str_of(job->qparams), &out->rule));
+    return etch_quant_check(out);
 }

@@ -15,7 +15,10 @@ typedef struct etch_job {
     const char *dtype;            // "float32" | "float16" | "bfloat16"
     bool use_custom_sdpa, use_custom_kv_cache, disable_dynamic_shapes;
     int64_t max_seq_len;          // 0: the task's default
+    int64_t prefill_chunk;        // tokens of one call at most; 0: the task's default
+    const char *logits;           // "all" | "last"
     const char *qlinear, *qembedding;
+    const char *qparams;          // "hqq" | "minmax"
     int64_t qlinear_group_size, qembedding_group_size;  // -1: not given
     bool quiet, verify;
     const char *dump_dir;         // graph text after every pass, NULL: none

@@ -1,0 +1,57 @@
+// `etch export`: a model folder to model.pte. The flags are those of `optimum-cli export executorch`.
+#include <stdio.h>
+
+#include "cli/job_opts.h"
+#include "cli/opt.h"
+#include "export/export.h"
+
+etch_status *etch_cmd_export(int argc, char **argv);
+
+static void summary(const etch_job *job, const etch_progress *progress, const etch_export_report *r)
+{
+    double total = 0;
+    for (int i = 0; i < progress->n_stages; i++) total += progress->stages[i].seconds;
+    fprintf(stderr, "%s/model.pte: %.1f MB, %d instructions, %d XNNPACK delegates with %d of %d nodes, %.1f MB of activations and state\n",
+            job->output_dir, (double)r->emit.file_bytes / 1e6, r->emit.n_instructions, r->emit.n_delegates, r->emit.n_delegated, r->emit.n_nodes,
+            (double)r->emit.arena_bytes / 1e6);
+    fprintf(stderr, "%.1f s (", total);
+    for (int i = 0; i < progress->n_stages; i++)
+        fprintf(stderr, "%s%s %.1f", i ? ", " : "", progress->stages[i].name, progress->stages[i].seconds);
+    fprintf(stderr, "), peak memory %.0f MB traced, %.0f MB lowered\n", (double)r->tracer_peak_rss / 1e6, (double)r->peak_rss / 1e6);
+    if (r->notes.len) fprintf(stderr, "%.*s", ETCH_STR_ARGS(etch_buf_str(&r->notes)));
+}
+
+etch_status *etch_cmd_export(int argc, char **argv)
+{
+    etch_job job;
+    etch_job_init(&job);
+    etch_opt opts[] = {
+        ETCH_JOB_MODEL_OPTS(job),
+        { "--qlinear", NULL, ETCH_OPT_STR, &job.qlinear, "SCHEME", "8da4w, 8da8w, 4w, 8w, or with a fallback \"8da4w,8da8w\"", 0, 0, false, "Quantization" },
+        { "--qlinear_group_size", NULL, ETCH_OPT_INT, &job.qlinear_group_size, "N", "columns a scale; 0: one a row (default 32)", 0, 1 << 20, false, NULL },
+        { "--qembedding", NULL, ETCH_OPT_CHOICE, &job.qembedding, "4w|8w", "embedding tables", 0, 0, false, NULL },
+        { "--qembedding_group_size", NULL, ETCH_OPT_INT, &job.qembedding_group_size, "N", "columns a scale; 0: one a row (default 0)", 0, 1 << 20, false, NULL },
+        { "--qparams", NULL, ETCH_OPT_CHOICE, &job.qparams, "hqq|minmax", "how scales are chosen (default hqq)", 0, 0, false, NULL },
+        { "--recipe", NULL, ETCH_OPT_CHOICE, &job.recipe, "xnnpack|portable", "backend (default xnnpack)", 0, 0, false, "Output" },
+        { "--output_dir", "-o", ETCH_OPT_STR, &job.output_dir, "DIR", "where model.pte goes", 0, 0, true, NULL },
+        { "--dump", NULL, ETCH_OPT_STR, &job.dump_dir, "DIR", "writes the graph after every pass", 0, 0, false, NULL },
+        { "--quiet", "-q", ETCH_OPT_FLAG, &job.quiet, NULL, "no progress and no summary", 0, 0, false, NULL },
+        { 0 },
+    };
+    const etch_cmd cmd = { "export", "Exports a Transformers model folder to OUT/model.pte, straight from the model's own source.", NULL, 0, 0,
+                           "  etch export --model models/tiny --task text-generation --recipe xnnpack -o out\n"
+                           "  etch export --model SmolLM2-135M --recipe portable --max_seq_len 1024 -o out", opts };
+    bool done;
+    ETCH_TRY(etch_opt_parse(&cmd, argc, argv, NULL, &done));
+    if (done) return NULL;
+    ETCH_TRY(etch_job_check(&job));
+    etch_progress progress;
+    etch_progress_init(&progress, job.quiet);
+    etch_export_report report;
+    etch_status *s = etch_export(&job, &progress, &report);
+    etch_progress_end(&progress);
+    if (!s && !job.quiet) summary(&job, &progress, &report);
+    etch_export_report_deinit(&report);
+    if (s) ETCH_TRYF(s, "%s", job.model);
+    return NULL;
+}

@@ -1,0 +1,86 @@
+// In: a job. Out: OUT/model.pte and its companions, or an error and no file.
+#include "export/export.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "base/file.h"
+#include "export/companions.h"
+#include "export/report.h"
+#include "export/tracer.h"
+#include "export/weights.h"
+
+static void on_bytes(void *user, uint64_t done, uint64_t total) { etch_progress_bytes(user, done, total); }
+
+static uint64_t own_peak_rss(void)
+{
+    struct rusage u;
+    return getrusage(RUSAGE_SELF, &u) ? 0 : (uint64_t)u.ru_maxrss * 1024;
+}
+
+static etch_status *emit(etch_program *p, etch_model_weights *weights, etch_recipe recipe, const char *path, etch_progress *progress, etch_emit_report *report)
+{
+    const etch_emit_opts opts = { .recipe = recipe, .progress = progress ? on_bytes : NULL, .user = progress };
+    const etch_const_source source = etch_model_weights_source(weights);
+    etch_writer w;
+    ETCH_TRY(etch_writer_open(path, &w));
+    etch_status *s = etch_emit(p, &opts, &source, &w, report);
+    if (s) {
+        etch_writer_abandon(&w);
+        return s;
+    }
+    return etch_writer_commit(&w);
+}
+
+etch_status *etch_export_program(etch_program *p, const etch_export_opts *o, const char *path, etch_progress *progress, etch_export_report *report)
+{
+    if (progress) etch_progress_stage(progress, "passes");
+    etch_model_weights weights;
+    etch_status *s = etch_model_weights_open(o->model_dir, &weights);
+    if (!s) s = etch_pipeline_run(p, o, &weights.weights, report ? &report->quant : NULL);
+    if (!s && progress) etch_progress_stage(progress, "write");
+    if (!s) s = emit(p, &weights, o->recipe, path, progress, report ? &report->emit : NULL);
+    etch_model_weights_close(&weights);
+    return s;
+}
+
+static etch_status *trace(const etch_job *job, etch_progress *progress, etch_export_report *report, etch_program **out)
+{
+    etch_buf json = { 0 };
+    etch_tracer_result r = { 0 };
+    etch_status *s = etch_job_to_json(job, &json);
+    if (!s) s = etch_tracer_run(etch_buf_str(&json), progress, &r);
+    etch_buf_deinit(&json);
+    if (s) return s;
+    report->tracer_peak_rss = r.peak_rss;
+    report->notes = r.notes;
+    s = etch_program_parse(etch_buf_str(&r.text), out);
+    etch_buf_deinit(&r.text);
+    if (s) ETCH_TRYF(s, "the tracer's graph");
+    return NULL;
+}
+
+etch_status *etch_export(const etch_job *job, etch_progress *progress, etch_export_report *out_report)
+{
+    *out_report = (etch_export_report){ 0 };
+    etch_export_opts o = { .model_dir = job->model, .dump_dir = job->dump_dir };
+    ETCH_TRY(etch_recipe_parse(etch_str_of(job->recipe), &o.recipe));
+    ETCH_TRY(etch_job_quant(job, o.recipe, &o.quant));
+    ETCH_TRY(trace(job, progress, out_report, &out_report->program));
+    char path[4608];
+    int n = snprintf(path, sizeof path, "%s/model.pte", job->output_dir);
+    etch_status *s = n > 0 && (size_t)n < sizeof path ? NULL : ETCH_ERR(ETCH_USAGE, "--output_dir: the path is too long");
+    if (!s) s = etch_file_mkdirs(job->output_dir);
+    if (!s) s = etch_export_program(out_report->program, &o, path, progress, out_report);
+    out_report->peak_rss = own_peak_rss();
+    if (!s) s = etch_copy_companions(job->model, job->output_dir);
+    if (!s) s = etch_report_write(job, progress, out_report);
+    return s;
+}
+
+void etch_export_report_deinit(etch_export_report *r)
+{
+    etch_program_destroy(r->program);
+    etch_buf_deinit(&r->notes);
+    *r = (etch_export_report){ 0 };
+}

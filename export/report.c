@@ -1,0 +1,79 @@
+#include "export/report.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+
+static json_t *text(etch_str s) { return json_stringn(s.ptr ? s.ptr : "", s.len); }
+
+static json_t *lines(etch_str s)
+{
+    json_t *list = json_array();
+    while (s.len) {
+        const char *end = memchr(s.ptr, '\n', s.len);
+        size_t n = end ? (size_t)(end - s.ptr) : s.len;
+        json_array_append_new(list, json_stringn(s.ptr, n));
+        s = (etch_str){ s.ptr + n + (end != NULL), s.len - n - (end != NULL) };
+    }
+    return list;
+}
+
+static json_t *guards(const etch_program *p)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < p->syms.n_guards; i++)
+        json_array_append_new(list, json_pack("{s:o, s:o}", "assumed", text(p->syms.guards[i].text), "where", text(p->syms.guards[i].where)));
+    return list;
+}
+
+static json_t *tensors(const etch_quant_report *q)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < q->n; i++) {
+        const etch_quant_entry *e = &q->entries[i];
+        json_t *o = json_pack("{s:o, s:s, s:i, s:I, s:I}", "name", text(e->name), "scheme", e->scheme, "bits", e->bits, "rows", (json_int_t)e->rows, "columns",
+                              (json_int_t)e->columns);
+        if (e->group) json_object_set_new(o, "group", json_integer(e->group));
+        if (e->reason.len) json_object_set_new(o, "reason", text(e->reason));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static json_t *build(const etch_job *job, const etch_progress *progress, const etch_export_report *r)
+{
+    json_t *stages = json_object();
+    for (int i = 0; i < progress->n_stages; i++) {
+        double had = json_number_value(json_object_get(stages, progress->stages[i].name));
+        json_object_set_new(stages, progress->stages[i].name, json_real(had + progress->stages[i].seconds));
+    }
+    const etch_emit_report *e = &r->emit;
+    return json_pack("{s:{s:s, s:s, s:s}, s:{s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "job", "task", job->task, "recipe",
+                     job->recipe, "dtype", job->dtype, "program", "bytes", (json_int_t)e->file_bytes, "constant_bytes", (json_int_t)e->constant_bytes,
+                     "named_bytes", (json_int_t)e->named_bytes, "arena_bytes", (json_int_t)e->arena_bytes, "instructions", e->n_instructions, "delegates",
+                     e->n_delegates, "nodes", e->n_nodes, "delegated_nodes", e->n_delegated, "assumptions", guards(r->program), "notes",
+                     lines(etch_buf_str(&r->notes)), "weights", tensors(&r->quant), "seconds", stages, "peak_rss_bytes", "tracer",
+                     (json_int_t)r->tracer_peak_rss, "export", (json_int_t)r->peak_rss);
+}
+
+etch_status *etch_report_write(const etch_job *job, const etch_progress *progress, const etch_export_report *r)
+{
+    json_t *root = build(job, progress, r);
+    char *out = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
+    json_decref(root);
+    if (!out) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    char path[4608];
+    snprintf(path, sizeof path, "%s/report.json", job->output_dir);
+    etch_writer w;
+    etch_status *s = etch_writer_open(path, &w);
+    if (!s) {
+        s = etch_writer_put(&w, out, strlen(out));
+        if (!s) s = etch_writer_put(&w, "\n", 1);
+        if (s) etch_writer_abandon(&w);
+        else s = etch_writer_commit(&w);
+    }
+    free(out);
+    return s;
+}
