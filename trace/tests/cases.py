@@ -51,6 +51,7 @@ CASES = {
     "comparison": "x = torch.arange(4); out = [x == 2, x != 2, x < 2, x >= x.flip(0), (x > 1) & (x < 3), ~(x > 1), (x > 2) | (x == 0)]",
     "where_scalars": "x = torch.arange(4.); out = [torch.where(x > 1, x, 0.0), torch.where(x > 1, 1.0, 0.0), x.masked_fill(x > 1, float('-inf'))]",
     "reductions": "x = torch.arange(6.).view(2, 3); out = [x.sum(), x.sum(1), x.mean(-1, keepdim=True), x.max(), x.max(1).values, x.argmax(-1), x.amax(0), x.prod(), x.var(-1), x.std(-1, unbiased=False)]",
+    "moments": "x = torch.arange(6.).view(2, 3); out = [x.var(), x.std(0), torch.var(x, 1, unbiased=False), torch.std(x, dim=(0, 1), correction=0, keepdim=True), torch.var_mean(x, -1)[1], x.std(False), torch.equal(x, x.clone())]",
     "bool_reductions": "x = torch.tensor([[True, False], [True, True]]); out = [x.all(), x.any(0), x.all(-1), x.sum()]",
     "cumsum": "x = torch.ones(2, 3, dtype=torch.int64); out = [x.cumsum(-1), x.cumsum(0) - 1]",
     "sort_topk": "x = torch.tensor([3., 1., 2.]); v, i = x.topk(2); s = x.sort(descending=True); out = [v, i, s.values, s.indices, x.argsort()]",

@@ -10,10 +10,10 @@ from torch._einsum import einsum  # noqa: F401
 
 METHODS = """
 addbmm addmv addr allclose argwhere broadcast_to cdist chunk clamp_max clamp_min cosine_similarity count_nonzero cross deg2rad diag diff
-dsplit equal expand_as flatten fliplr flipud frac heaviside hsplit index_fill inner isclose isfinite isin isinf isneginf isposinf isreal kron
+dsplit expand_as flatten fliplr flipud frac heaviside hsplit index_fill inner isclose isfinite isin isinf isneginf isposinf isreal kron
 lerp logaddexp logcumsumexp logit logsumexp masked_select matrix_exp moveaxis movedim mv nan_to_num nansum nanmean norm outer rad2deg ravel
-renorm repeat_interleave rot90 sinc softmax log_softmax square std swapaxes swapdims take take_along_dim tensor_split tile trace true_divide
-unflatten unique unique_consecutive var vdot vsplit xlogy std_mean var_mean erfc erfinv digamma lgamma nonzero_static hypot copysign
+renorm repeat_interleave rot90 sinc softmax log_softmax square swapaxes swapdims take take_along_dim tensor_split tile trace true_divide
+unflatten unique unique_consecutive vdot vsplit xlogy erfc erfinv digamma lgamma nonzero_static hypot copysign
 fix positive dist ger unsafe_chunk unsafe_split bucketize kthvalue median quantile mode histc bincount logical_xor dot
 """.split()
 
@@ -364,10 +364,6 @@ def allclose(self, other, rtol=1e-5, atol=1e-8, equal_nan=False):
     return bool(isclose(self, other, rtol, atol, equal_nan).all())
 
 
-def equal(self, other):
-    return tuple(self.shape) == tuple(other.shape) and bool((self == other).all())
-
-
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
     if not isinstance(test_elements, torch.Tensor):
         found = elements == test_elements
@@ -451,34 +447,6 @@ def logsumexp(self, dim, keepdim=False):
 def count_nonzero(self, dim=None):
     hits = self != 0
     return hits.sum() if dim is None else hits.sum(dim)
-
-
-def _spread(self, dim, unbiased, correction, keepdim):
-    if isinstance(dim, bool):
-        dim, unbiased = None, dim
-    if correction is None:
-        correction = 1 if unbiased is None or unbiased else 0
-    dims = list(range(self.dim())) if dim is None else list(dim) if hasattr(dim, "__len__") else [dim]
-    return dims, correction
-
-
-def var(self, dim=None, unbiased=None, keepdim=False, *, correction=None, axis=None):
-    dims, correction = _spread(self, axis if dim is None else dim, unbiased, correction, keepdim)
-    return torch.ops.aten.var.correction(self, dims, correction=correction, keepdim=keepdim)
-
-
-def std(self, dim=None, unbiased=None, keepdim=False, *, correction=None, axis=None):
-    return var(self, axis if dim is None else dim, unbiased, keepdim, correction=correction).sqrt()
-
-
-def var_mean(self, dim=None, unbiased=None, keepdim=False, *, correction=None):
-    dims, correction = _spread(self, dim, unbiased, correction, keepdim)
-    return var(self, dims, keepdim=keepdim, correction=correction), self.mean(dims, keepdim=keepdim)
-
-
-def std_mean(self, dim=None, unbiased=None, keepdim=False, *, correction=None):
-    v, m = var_mean(self, dim, unbiased, keepdim, correction=correction)
-    return v.sqrt(), m
 
 
 def norm(self, p="fro", dim=None, keepdim=False, out=None, dtype=None):

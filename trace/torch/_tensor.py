@@ -376,6 +376,31 @@ def _row(name):
     return missing
 
 
+def _moments(name):
+    """std and var in all their forms are the .correction overload."""
+    row = _row(name + ".correction")
+
+    def call(self, dim=None, unbiased=None, keepdim=False, *, correction=None, axis=None):
+        dim = axis if dim is None else dim
+        if dim is True or dim is False:
+            dim, unbiased = None, dim
+        if correction is None:
+            correction = 1 if unbiased is None else int(unbiased)
+        return row(self, dim, correction=correction, keepdim=keepdim)
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+def _equal(self, other):
+    return self.shape == other.shape and self.dtype is other.dtype and bool((self == other).all())
+
+
+for _name, _function in [(n, _moments(n)) for n in ("std", "var", "std_mean", "var_mean")] + [("equal", _equal)]:
+    _C.functions[_name] = _function
+    if not _name.endswith("_mean"):
+        setattr(Tensor, _name, _function)
+
 _view, _view_dtype, _slice, _split, _split_sizes = map(_row, ("view", "view.dtype", "slice.Tensor", "split.Tensor", "split_with_sizes"))
 _C.set_tensor_class(Tensor)
 _C.set_package_path(os.path.dirname(__file__))
