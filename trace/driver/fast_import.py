@@ -1,16 +1,17 @@
 """Cheaper ways to the same result for what `import transformers` spends its time on. The package itself stays as it is.
 
-transformers reads the text of all its model files at every import, twice, to learn which class lives where (a second of CPU time). Here the
-function that finds `__all__` starts at the right line, one scan serves both callers, and the result is kept in a cache file, valid for one
-installed version. ETCH_PLAIN_IMPORT=1 leaves everything alone; see docs/SPEED.md for the numbers.
+1. transformers reads the text of all its model files at every import, twice, to learn which class lives where. Here the function that finds
+   `__all__` starts at the right line, one scan serves both callers, and the result is kept in a cache file, valid for one installed version.
+2. The table of weight conversions of all architectures is built for each model that is loaded, with a thousand regular expressions. Here a
+   pattern is compiled when it is first used.
+ETCH_PLAIN_IMPORT=1 leaves everything alone; see docs/SPEED.md for the numbers.
 """
 import importlib.abc
 import importlib.machinery
 import marshal
 import os
+import re as _re
 import sys
-
-_TARGET = "transformers.utils.import_utils"
 
 
 class _Loader(importlib.abc.Loader):
@@ -23,7 +24,7 @@ class _Loader(importlib.abc.Loader):
     def exec_module(self, module):
         self._inner.exec_module(module)
         try:
-            _improve(module)
+            _IMPROVEMENTS[module.__name__](module)
         except Exception:  # another version of the library: its own functions do
             pass
 
@@ -33,7 +34,7 @@ class _Loader(importlib.abc.Loader):
 
 class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name != _TARGET:
+        if name not in _IMPROVEMENTS:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
@@ -42,11 +43,53 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def install():
-    if os.environ.get("ETCH_PLAIN_IMPORT") != "1" and _TARGET not in sys.modules:
+    if os.environ.get("ETCH_PLAIN_IMPORT") != "1" and "transformers" not in sys.modules:
         sys.meta_path.insert(0, _Finder())
 
 
-def _improve(module):
+class _Pattern:
+    """A regular expression that is compiled when something is asked of it."""
+
+    __slots__ = ("_args", "_compiled")
+
+    def __init__(self, *args):
+        self._args, self._compiled = args, None
+
+    def __getattr__(self, name):
+        if self._compiled is None:
+            self._compiled = _re.compile(*self._args)
+        return getattr(self._compiled, name)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __eq__(self, other):
+        return isinstance(other, _Pattern) and self._args == other._args
+
+    def __hash__(self):
+        return hash(self._args)
+
+
+class _LazyRe:
+    """The module `re`, with a lazy compile()."""
+
+    @staticmethod
+    def compile(pattern, flags=0):
+        return _Pattern(pattern, flags) if isinstance(pattern, str) else pattern
+
+    def __getattr__(self, name):
+        return getattr(_re, name)
+
+
+def _lazy_patterns(module):
+    if module.re is _re:
+        module.re = _LazyRe()
+
+
+def _one_scan(module):
     plain_fetch = module.fetch__all__
     plain_scan = module.create_import_structure_from_path
 
@@ -110,3 +153,9 @@ def _cached(folder, source, compute):
     except (OSError, ValueError):
         pass
     return value
+
+
+_IMPROVEMENTS = {
+    "transformers.utils.import_utils": _one_scan,
+    "transformers.core_model_loading": _lazy_patterns,
+}
