@@ -188,6 +188,17 @@ static void run_convert(etch_xnn_cx *cx, const etch_xnn_node *n)
         if (!cx->dry) requantize(in, out);
         return;
     }
+    // The official kernels between fp16 and 8 bits keep the scale (or its inverse) in fp16.
+    etch_xnn_value halves;
+    if (in_q && out->type == XT_F16) {
+        halves = *in;
+        halves.scale = etch_f16_to_f32(etch_f32_to_f16(in->scale));
+        in = &halves;
+    } else if (out_q && in->type == XT_F16) {
+        halves = *out;
+        halves.scale = 1.0f / etch_f16_to_f32(etch_f32_to_f16(1.0f / out->scale));
+        out = &halves;
+    }
     const float *x = etch_xnn__floats(cx, in);
     if (out->type == XT_QDINT8) {
         if (cx->dry || !in->numel) return;

@@ -183,7 +183,8 @@ static etch_status *node_shape(etch_xnn *x, const etch_xnn_node *n)
         if (n->n_dims != rank) return BAD("%d offsets for rank %d", n->n_dims, rank);
         for (int i = 0; i < rank; i++) {
             if (n->p[i] > in->dims[i]) return BAD("offset %lld of %lld", (long long)n->p[i], (long long)in->dims[i]);
-            d[i] = n->q[i] ? n->q[i] : in->dims[i] - n->p[i];
+            // Size 0: the whole dimension; behind an offset the official runtime gives an empty result.
+            d[i] = n->q[i] || n->p[i] ? n->q[i] : in->dims[i];
             if (n->p[i] + d[i] > in->dims[i]) return BAD("[%lld, %lld) of %lld", (long long)n->p[i], (long long)(n->p[i] + d[i]), (long long)in->dims[i]);
         }
         break;
