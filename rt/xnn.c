@@ -55,11 +55,11 @@ static bool type_fits(const etch_xnn_value *v, etch_dtype d)
 static etch_status *take_sizes(etch_xnn_value *v, const etch_rt_tensor *t, bool bounds, bool *changed)
 {
     int64_t dims[ETCH_XNN_RANK];
-    if (t->t.rank != v->rank) return BAD("argument %d has rank %d, the payload's value %u has %d", v->external, t->t.rank, v->id, v->rank);
-    for (int i = 0; i < v->rank; i++) dims[i] = bounds ? t->max_sizes[t->dim_order[i]] : t->t.sizes[t->dim_order[i]].v;
-    if (!memcmp(dims, v->dims, sizeof *dims * (size_t)v->rank)) return NULL;
+    int rank = t->t.rank;   // the payload's own rank is a hint: scalars are written with one dimension
+    for (int i = 0; i < rank; i++) dims[i] = bounds ? t->max_sizes[t->dim_order[i]] : t->t.sizes[t->dim_order[i]].v;
+    if (rank == v->rank && !memcmp(dims, v->dims, sizeof *dims * (size_t)rank)) return NULL;
     *changed = true;
-    return etch_xnn__set_dims(v, v->rank, dims);
+    return etch_xnn__set_dims(v, rank, dims);
 }
 
 // Plans for the present sizes and checks the limit.
@@ -78,6 +78,8 @@ static etch_status *bind(void *self, etch_rt_tensor *const *args, int n_args, bo
     if (n_args != x->n_externs) return BAD("a delegate call with %d arguments, the payload has %d external values", n_args, x->n_externs);
     bool changed = false;
     for (int i = 0; i < n_args; i++) {
+        is_output[i] = false;
+        if (x->externs[i] < 0) continue;
         etch_xnn_value *v = &x->values[x->externs[i]];
         if (!type_fits(v, args[i]->t.dtype)) return BAD("argument %d is %s, the payload's datatype is %d", i, etch_dtype_name(args[i]->t.dtype), v->type);
         is_output[i] = v->where == XV_OUTPUT;
@@ -131,7 +133,7 @@ static etch_status *execute(void *self, etch_rt_tensor *const *args, int n_args,
     etch_xnn *x = self;
     bool changed = !x->is_shaped;
     for (int i = 0; i < n_args; i++)
-        if (x->values[x->externs[i]].where == XV_INPUT) ETCH_TRY(take_sizes(&x->values[x->externs[i]], args[i], false, &changed));
+        if (x->externs[i] >= 0 && x->values[x->externs[i]].where == XV_INPUT) ETCH_TRY(take_sizes(&x->values[x->externs[i]], args[i], false, &changed));
     if (changed) {
         x->is_shaped = false;
         ETCH_TRY(etch_xnn__shape(x));
@@ -141,6 +143,7 @@ static etch_status *execute(void *self, etch_rt_tensor *const *args, int n_args,
     uint8_t *base;
     ETCH_TRY(memory(x, scratch, scratch_len, &base));
     for (int i = 0; i < n_args; i++) {
+        if (x->externs[i] < 0) continue;
         etch_xnn_value *v = &x->values[x->externs[i]];
         if (v->where == XV_OUTPUT) {
             int64_t sizes[ETCH_XNN_RANK] = { 0 };
@@ -163,7 +166,7 @@ static etch_status *execute(void *self, etch_rt_tensor *const *args, int n_args,
         ETCH_TRYF(etch_xnn__run_node(&cx, &x->nodes[i]), "XNNPACK node %d", i);
     }
     for (int i = 0; i < n_args; i++)
-        if (args[i]->t.dtype == ETCH_I64) widen_index(args[i], x->values[x->externs[i]].numel);
+        if (x->externs[i] >= 0 && args[i]->t.dtype == ETCH_I64) widen_index(args[i], x->values[x->externs[i]].numel);
     return NULL;
 }
 

@@ -90,7 +90,7 @@ typedef struct etch_xnn {
     etch_xnn_node *nodes;
     int n_nodes;
     int n_externs;
-    int *externs;               // argument -> value
+    int *externs;               // argument -> value; -1: the payload does not use it
     const etch_gemm_kernels *gemm;
     etch_pool *pool;
     size_t max_bytes;

@@ -270,9 +270,29 @@ static etch_status *load_values(loader *l, etch_fb_vec values)
     qsort(x->by_id, values.n, sizeof *x->by_id, by_id);
     for (uint32_t i = 0; i + 1 < values.n; i++)
         if (x->by_id[i]->id == x->by_id[i + 1]->id) return BAD("XNNPACK value id %u is defined twice", x->by_id[i]->id);
-    for (int i = 0; i < x->n_externs; i++)
-        if (x->externs[i] < 0) return BAD("no XNNPACK value has external id %d of %d", i, x->n_externs);
     return NULL;
+}
+
+// A 1x1 convolution that meets every pixel once.
+static bool is_pointwise(const etch_xnn_node *n)
+{
+    const etch_xnn_window *w = &n->win;
+    return n->row->kind == XK_CONV && w->kh == 1 && w->kw == 1 && w->sh == 1 && w->sw == 1 && w->groups == 1 && !w->pad_top && !w->pad_right &&
+           !w->pad_bottom && !w->pad_left;
+}
+
+// The official runtime quantises the input of a pointwise convolution pixel by pixel, whatever the payload says. (When another kind of
+// node reads the same quantised value, its results there are meaningless; here such a value keeps one scale an image.)
+static void scale_by_pixel(etch_xnn *x)
+{
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < x->n_nodes; i++) {
+            const etch_xnn_node *n = &x->nodes[i];
+            etch_xnn_value *v = &x->values[n->in[0]];
+            if (v->type != XT_QDINT8 || n->row->kind == XK_FC) continue;
+            if (is_pointwise(n)) v->nonbatch = pass == 0 && v->nonbatch == 3 ? 1 : v->nonbatch;
+            else if (pass == 1) v->nonbatch = 3;
+        }
 }
 
 static etch_status *load_nodes(loader *l, etch_fb_vec nodes)
@@ -287,6 +307,7 @@ static etch_status *load_nodes(loader *l, etch_fb_vec nodes)
         ETCH_TRYF(etch_xnn__load_node(x, t, n), "XNNPACK node %u", i);
         ETCH_TRYF(etch_xnn__check_node(x, n), "XNNPACK node %u (%s)", i, n->row->name);
     }
+    scale_by_pixel(x);
     for (int i = 0; i < x->n_values; i++)
         if (x->values[i].where == XV_OUTPUT && !x->values[i].defined) return BAD("no XNNPACK node writes output value %u", x->values[i].id);
     return NULL;

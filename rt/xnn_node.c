@@ -298,7 +298,7 @@ static etch_status *check_conv(etch_xnn *x, etch_xnn_node *n)
     if (w->where != XV_CONST) return ETCH_ERR(ETCH_UNSUPPORTED, "the filter is not constant");
     bool ok;
     if (is_float(w->type)) ok = is_float(in->type) && is_float(out->type);
-    else if (in->type == XT_QDINT8) ok = w->type == XT_QCINT8 && is_float(out->type) && !is_dw && in->nonbatch == 3 && in->rank == 4;
+    else if (in->type == XT_QDINT8) ok = w->type == XT_QCINT8 && is_float(out->type) && n->row->kind == XK_CONV && in->nonbatch == 3;
     else ok = is_static_q(in->type) && (w->type == XT_QINT8 || w->type == XT_QUINT8 || w->type == XT_QCINT8);
     if (!ok) return ETCH_ERR(ETCH_UNSUPPORTED, "datatypes %d x %d -> %d", in->type, w->type, out->type);
     uint64_t oc = (uint64_t)g->groups * g->group_out;

@@ -255,6 +255,10 @@ void etch_xnn__run_conv(etch_xnn_cx *cx, const etch_xnn_node *n)
     const etch_xnn_value *in = etch_xnn__in(cx, n, 0), *out = etch_xnn__out(cx, n, 0);
     etch_nhwc g = etch_xnn__window(n, in, out);
     if (!out->numel) return;
+    if (in->type == XT_QDINT8 && in->nonbatch == 1) {   // one scale a pixel: each is an image of its own
+        g.n *= g.h * g.w;
+        g.h = g.w = g.oh = g.ow = 1;
+    }
     if (in->type == XT_QDINT8 || is_static_q(in)) run_conv_int(cx, n, &g);
     else run_conv_float(cx, n, &g);
 }

@@ -11,6 +11,7 @@ for target in "$build"/fuzz-*; do
     case $name in
     fuzz-tok-*) cp "$root"/tok/testdata/*.json "$corpus" ;;
     fuzz-graph-*) find "$root" -path "*/testdata/*" -name '*.graph' -exec cp {} "$corpus" \; ;;
+    fuzz-rt-xnn*) python3 "$root/tools/xnn_seeds.py" "$root/rt/testdata/xnn_cases.bin" "$corpus" ;;
     *) find "$root" -path '*/testdata/*' \( -name '*.pte' -o -name '*.safetensors' \) -size -200k -exec cp {} "$corpus" \; ;;
     esac
     echo "fuzz: $name for $seconds s"

@@ -398,6 +398,11 @@ def images():
         c.node(XNNConvert(x, q, 0))
         wq = c.const(randi(-127, 128, go * g, *k, gi), QCINT8, PC(c, sc))
         c.node(conv(XNNConv2d, c, p, k, s, d, gi, go, g, (0, 0), q, wq, c.const(randn(go * g)), c.out(o)))
+    c = case("conv-qd8-1x1-grouped", atol=5e-5)
+    x, q = c.inp([n, h, w, 8]), c.value(QDINT8, [n, h, w, 8], PerTokenDynamicQuant(3))
+    c.node(XNNConvert(x, q, 0))
+    c.node(conv(XNNConv2d, c, (0, 0, 0, 0), (1, 1), (1, 1), (1, 1), 4, 3, 2, (0, 0), q, c.const(randi(-127, 128, 6, 1, 1, 4), QCINT8, PC(c, torch.full((6,), 0.01))),
+                NONE, c.out([n, h, w, 6])))
     c = case("conv-nobias-same", atol=2e-5)
     c.node(conv(XNNConv2d, c, (0, 0, 0, 0), (3, 4), (2, 2), (1, 1), 3, 4, 1, (0, 0), c.inp([n, h, w, 3]), c.const(randn(4, 3, 4, 3)), NONE, c.out([n, 5, 4, 4]), 4))
     c = case("conv-f16", atol=3e-2, rtol=1e-2)
