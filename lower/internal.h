@@ -20,6 +20,7 @@ typedef struct lw_blob {
 } lw_blob;
 
 typedef struct lw_slot lw_slot;
+typedef struct lw_group lw_group;
 struct lw_slot {
     etch_value *v;
     bool is_const;            // computable without inputs and buffers
@@ -34,9 +35,11 @@ struct lw_slot {
     int first, last;          // steps of definition and last use, views included; -1: never
     uint64_t offset;          // planned: in the arena
     int evalue;               // id in the plan, -1: not yet
+    int uses;                 // partition: readers among the scheduled nodes, outputs included
+    etch_node *reader;        // partition: one of them
+    lw_group *made_in;        // partition: the group of the node that makes it
+    etch_node *clamp;         // payload: the folded clamp that follows
 };
-
-typedef struct lw_group lw_group;
 
 typedef enum { LW_KERNEL, LW_NOTHING /* the result shares memory */, LW_ET_VIEW, LW_DELEGATE } lw_kind;
 typedef struct lw_step { lw_kind kind; etch_node *node; lw_group *group; } lw_step;
