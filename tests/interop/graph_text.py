@@ -51,7 +51,7 @@ class Writer:
         if isinstance(a, float):
             return repr(a) if "n" not in repr(a) else str(a)
         if isinstance(a, str):
-            return f'"{a}"'
+            return a if a.startswith("%") else f'"{a}"'
         if isinstance(a, torch.dtype):
             return DTYPES[a]
         return str(a)
@@ -65,9 +65,14 @@ class Writer:
         second = schema.arguments[1] if len(schema.arguments) > 1 else None
         if second is not None and str(second.type) == "Tensor" and not isinstance(bound.get(second.name), (torch.fx.Node, torch.Tensor, list)):
             name = name.replace(".Tensor", ".Scalar")
+        for p in schema.arguments:  # a number as first operand: 0-d data of the result's type
+            if str(p.type) == "Tensor" and isinstance(bound.get(p.name), (int, float)) and p is not second:
+                key = (node, p.name)
+                self.define(key, data(torch.tensor(bound[p.name], dtype=node.meta["val"].dtype)))
+                bound[p.name] = self.ids[key]
         args = [self.value(bound[p.name]) for p in schema.arguments if not p.kwarg_only and p.name in bound]
         args += [f"{k}={self.value(bound[k])}" for k, p in params.items()
-                 if p.kwarg_only and k in bound and bound[k] is not None and k not in ("device", "layout", "pin_memory")]
+                 if p.kwarg_only and k in bound and bound[k] is not None and k not in ("device", "layout", "pin_memory", "memory_format")]
         val = node.meta["val"]
         vals = val if isinstance(val, (list, tuple)) else [val]
         outs = []

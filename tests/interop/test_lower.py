@@ -76,8 +76,8 @@ class Decoder(nn.Module):
         e = torch.cat((f, f), -1)
         cos, sin = e.cos()[None], e.sin()[None]
         q, k = q * cos + rotate(q) * sin, k * cos + rotate(k) * sin
-        self.kc.index_put_((None, None, pos), k)
-        self.vc.index_put_((None, None, pos), v)
+        self.kc[:, :, pos] = k
+        self.vc[:, :, pos] = v
         kk = self.kc[:, :, None].expand(1, self.kv, self.h // self.kv, self.cache, self.hd).reshape(1, self.h, self.cache, self.hd)
         vv = self.vc[:, :, None].expand(1, self.kv, self.h // self.kv, self.cache, self.hd).reshape(1, self.h, self.cache, self.hd)
         mask = torch.arange(self.cache)[None, :] <= pos[:, None]
