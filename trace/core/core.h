@@ -36,7 +36,7 @@ typedef struct core_view {
     const struct core_view *parent;  // NULL: applies to the storage
     const etch_op *op;
     const etch_val *args;            // args[0] is a placeholder
-    int n_args, out;                 // which result
+    int n_args;
     etch_tensor type;                // of the result; no data
 } core_view;
 
@@ -144,8 +144,13 @@ etch_status *core_write(core_tensor *t, etch_value *v) ETCH_MUST_USE;
 etch_status *core_cast(core_state *st, etch_value *v, etch_dtype d, etch_value **out) ETCH_MUST_USE;
 void core_storage_release(core_storage *s);
 int core_value_init(core_state *st);
-// Strides of the view in elements, for metadata only.
+bool core_is_named(const etch_op *op, const char *name);  // "aten::select", any overload
+int core_wrap_axis(etch_dim d, int rank);
+
+// strides.c: strides of the view in elements, for metadata and for the question whether a reshape is a view.
 etch_status *core_strides(core_tensor *t, etch_dim *out, etch_dim *out_offset) ETCH_MUST_USE;
+int core_is_contiguous(core_tensor *t);                   // -1 with an exception
+bool core_can_view(core_tensor *t, const etch_tensor *as); // memory permits a view of the sizes of `as`
 
 // eval.c: the content of a constant; the error names the model's source line. -1 with an exception.
 int core_real(core_state *st, etch_value *v, const etch_tensor **out);
@@ -155,7 +160,6 @@ PyObject *core_item(core_tensor *t);
 
 // tensor.c, index.c, make.c
 PyObject *core_tensor_make_type(core_state *st);
-int core_is_contiguous(core_tensor *t);   // -1 with an exception
 PyObject *core_getitem(PyObject *self, PyObject *key);
 int core_setitem(PyObject *self, PyObject *key, PyObject *value);
 PyObject *core_tensor_from(core_state *st, PyObject *data, PyObject *dtype, uint8_t device);

@@ -365,7 +365,7 @@ static PyObject *results(binding *b, const etch_op *op, const etch_val *vals, et
     if (op->flags & ETCH_OPF_SYM) return core_dim_py(st, node->outs[0]->scalar);
     bool view = (op->flags & ETCH_OPF_VIEW) && b->first;
     if ((op->flags & ETCH_OPF_MAY_VIEW) && b->first && node->n_outs == 1 && node->outs[0]->t.dtype == b->first->v->t.dtype)
-        view = core_is_contiguous(b->first) == 1;
+        view = core_can_view(b->first, &node->outs[0]->t);
     const bool list = op->schema->returns_list;
     PyObject *out = list || node->n_outs != 1 ? PyList_New(node->n_outs) : NULL;
     if (!out && (list || node->n_outs != 1)) return NULL;

@@ -254,23 +254,6 @@ static PyObject *m_storage_base(PyObject *self, PyObject *unused)
     return core_wrap(SELF(self)->st, NULL, SELF(self)->s->cur, SELF(self)->device);
 }
 
-int core_is_contiguous(core_tensor *self)
-{
-    etch_dim strides[ETCH_MAX_RANK], want = etch_dim_of(1);
-    core_state *st = self->st;
-    const etch_tensor *t = &self->v->t;
-    if (!self->chain) return 1;
-    etch_status *s = core_strides(self, strides, NULL);
-    for (int i = t->rank - 1; !s && i >= 0; i--) {
-        bool one = etch_dim_is_const(t->sizes[i]) && t->sizes[i].v == 1;
-        if (!one && !etch_dim_same(strides[i], want)) return 0;
-        s = etch_dim_mul(&st->program->syms, want, t->sizes[i], &want);
-    }
-    if (!s) return 1;
-    core_raise(st, s);
-    return -1;
-}
-
 static PyObject *m_is_contiguous(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     (void)args, (void)kwargs;

@@ -127,6 +127,30 @@ static etch_status *copy_args(core_state *st, const etch_val *args, int n, etch_
     return NULL;
 }
 
+// Parts of a split or unbind are slices and selects of the parent: element `out` of the result list.
+static etch_status *part_of(core_tensor *base, const etch_op **op, const etch_val *args, int n, int out, etch_value *v, etch_val *mem)
+{
+    const bool unbind = core_is_named(*op, "aten::unbind");
+    const int axis_at = unbind ? 1 : 2;
+    const int axis = n > axis_at ? core_wrap_axis(args[axis_at].i, base->v->t.rank) : 0;
+    etch_syms *syms = &base->st->program->syms;
+    *op = etch_op_find(unbind ? ETCH_LIT("aten::select.int") : ETCH_LIT("aten::slice.Tensor"));
+    if (!*op) return ETCH_ERR(ETCH_UNSUPPORTED, "op aten::slice.Tensor has no row in op/ops.def");
+    mem[0] = args[0];
+    mem[1] = etch_val_int(axis);
+    if (unbind) {
+        mem[2] = etch_val_int(out);
+        return NULL;
+    }
+    etch_dim start = etch_dim_of(0), end;
+    for (int i = 0; i < out; i++) ETCH_TRY(etch_dim_add(syms, start, v->def->outs[i]->t.sizes[axis], &start));
+    ETCH_TRY(etch_dim_add(syms, start, v->t.sizes[axis], &end));
+    mem[2] = etch_val_dim(start);
+    mem[3] = etch_val_dim(end);
+    mem[4] = etch_val_int(1);
+    return NULL;
+}
+
 PyObject *core_wrap_view(core_tensor *base, const etch_op *op, const etch_val *args, int n, int out, etch_value *v)
 {
     core_state *st = base->st;
@@ -142,14 +166,20 @@ PyObject *core_wrap_view(core_tensor *base, const etch_op *op, const etch_val *a
         t->version = base->version;
         return (PyObject *)t;
     }
-    etch_val *copy = NULL;
-    etch_status *s = copy_args(st, args, n, &copy);
+    etch_val *copy = NULL, part[5];
+    etch_status *s = NULL;
+    if (op->schema->returns_list) {
+        s = part_of(base, &op, args, n, out, v, part);
+        args = part;
+        n = op ? op->schema->n_params : 0;
+    }
+    if (!s) s = copy_args(st, args, n, &copy);
     core_view *view = s ? NULL : etch_arena_alloc(&st->program->arena, sizeof *view);
     if (!view) {
         Py_DECREF((PyObject *)t);
         return s ? core_raise(st, s) : PyErr_NoMemory();
     }
-    *view = (core_view){ .parent = base->chain, .op = op, .args = copy, .n_args = n, .out = out, .type = v->t };
+    *view = (core_view){ .parent = base->chain, .op = op, .args = copy, .n_args = n, .type = v->t };
     view->type.data = NULL;
     t->chain = view;
     return (PyObject *)t;
@@ -169,8 +199,7 @@ static etch_status *chain_value(core_state *st, const core_storage *s, const cor
     args[0] = etch_val_tensor(&parent->t);
     etch_node *node = NULL;
     ETCH_TRY(core_record(st, chain->op, args, chain->n_args, &node));
-    if (chain->out >= node->n_outs) return ETCH_ERR(ETCH_INTERNAL, "a view lost its result");
-    *out = node->outs[chain->out];
+    *out = node->outs[0];
     return NULL;
 }
 
@@ -217,32 +246,9 @@ static etch_status *view_as(core_state *st, const char *op, etch_value *v, const
     return core_call(st, op, args, 2, out);
 }
 
-static int wrap_axis(etch_dim d, int rank) { return (int)(d.v < 0 ? d.v + rank : d.v); }
+int core_wrap_axis(etch_dim d, int rank) { return (int)(d.v < 0 ? d.v + rank : d.v); }
 
-// Scatters `v` into parent[start : end] along `dim`.
-static etch_status *scatter(core_state *st, etch_value *parent, etch_value *v, int dim, etch_dim start, etch_dim end, etch_dim step,
-                            etch_value **out)
-{
-    etch_val args[] = { etch_val_tensor(&parent->t), etch_val_tensor(&v->t), etch_val_int(dim), etch_val_dim(start), etch_val_dim(end),
-                        etch_val_dim(step) };
-    return core_call(st, "aten::slice_scatter", args, 6, out);
-}
-
-// Result `index` of a split: its first row in the parent is the sum of the parts before it.
-static etch_status *unsplit(core_state *st, const core_view *c, etch_value *parent, etch_value *v, int dim, etch_value **out)
-{
-    etch_val *args = NULL;
-    ETCH_TRY(copy_args(st, c->args, c->n_args, &args));
-    args[0] = etch_val_tensor(&parent->t);
-    etch_node *node = NULL;
-    ETCH_TRY(core_record(st, c->op, args, c->n_args, &node));
-    etch_dim start = etch_dim_of(0), end;
-    for (int i = 0; i < c->out; i++) ETCH_TRY(etch_dim_add(&st->program->syms, start, node->outs[i]->t.sizes[dim], &start));
-    ETCH_TRY(etch_dim_add(&st->program->syms, start, v->t.sizes[dim], &end));
-    return scatter(st, parent, v, dim, start, end, etch_dim_of(1), out);
-}
-
-static bool is_named(const etch_op *op, const char *name)  // "aten::select", any overload
+bool core_is_named(const etch_op *op, const char *name)
 {
     etch_str s = op->schema->name;
     size_t n = strlen(name);
@@ -258,18 +264,18 @@ static etch_status *unview(core_state *st, const core_view *c, etch_value *paren
     static const char *const reshapes[] = { "aten::view", "aten::reshape", "aten::_unsafe_view", "aten::flatten", "aten::unflatten", "aten::squeeze",
                                             "aten::unsqueeze", "aten::view_as", "aten::_reshape_alias", "aten::ravel", "aten::view_copy" };
     for (size_t i = 0; i < sizeof reshapes / sizeof *reshapes; i++)
-        if (is_named(op, reshapes[i]) && v->t.dtype == parent->t.dtype) return view_as(st, "aten::view", v, &parent->t, out);
-    if (is_named(op, "aten::alias") || is_named(op, "aten::detach") || is_named(op, "aten::lift_fresh")) {
+        if (core_is_named(op, reshapes[i]) && v->t.dtype == parent->t.dtype) return view_as(st, "aten::view", v, &parent->t, out);
+    if (core_is_named(op, "aten::alias") || core_is_named(op, "aten::detach") || core_is_named(op, "aten::lift_fresh")) {
         *out = v;
         return NULL;
     }
-    if (is_named(op, "aten::permute")) {
+    if (core_is_named(op, "aten::permute")) {
         etch_dim inverse[ETCH_MAX_RANK];
-        for (int i = 0; i < a[1].ints.n; i++) inverse[wrap_axis(a[1].ints.p[i], rank)] = etch_dim_of(i);
+        for (int i = 0; i < a[1].ints.n; i++) inverse[core_wrap_axis(a[1].ints.p[i], rank)] = etch_dim_of(i);
         etch_val args[] = { etch_val_tensor(&v->t), { .kind = ETCH_V_INTS, .ints = { inverse, rank } } };
         return core_call(st, "aten::permute", args, 2, out);
     }
-    if (is_named(op, "aten::transpose") || is_named(op, "aten::t")) {
+    if (core_is_named(op, "aten::transpose") || core_is_named(op, "aten::t")) {
         etch_val args[] = { etch_val_tensor(&v->t), c->n_args > 2 ? a[1] : etch_val_int(0), c->n_args > 2 ? a[2] : etch_val_int(1) };
         if (rank < 2) {
             *out = v;
@@ -277,21 +283,15 @@ static etch_status *unview(core_state *st, const core_view *c, etch_value *paren
         }
         return core_call(st, "aten::transpose.int", args, 3, out);
     }
-    if (is_named(op, "aten::slice") && c->n_args >= 5) {
+    if (core_is_named(op, "aten::slice") && c->n_args >= 5) {
         etch_val args[] = { etch_val_tensor(&parent->t), etch_val_tensor(&v->t), a[1], a[2], a[3], a[4] };
         return core_call(st, "aten::slice_scatter", args, 6, out);
     }
-    if (is_named(op, "aten::select")) {
+    if (core_is_named(op, "aten::select")) {
         etch_val args[] = { etch_val_tensor(&parent->t), etch_val_tensor(&v->t), a[1], a[2] };
         return core_call(st, "aten::select_scatter", args, 4, out);
     }
-    if (is_named(op, "aten::unbind")) {
-        etch_val args[] = { etch_val_tensor(&parent->t), etch_val_tensor(&v->t), c->n_args > 1 ? a[1] : etch_val_int(0), etch_val_int(c->out) };
-        return core_call(st, "aten::select_scatter", args, 4, out);
-    }
-    if (is_named(op, "aten::split") || is_named(op, "aten::split_with_sizes") || is_named(op, "aten::chunk"))
-        return unsplit(st, c, parent, v, c->n_args > 2 ? wrap_axis(a[2].i, rank) : 0, out);
-    if (is_named(op, "aten::expand") && same_sizes(&parent->t, &v->t)) {
+    if (core_is_named(op, "aten::expand") && same_sizes(&parent->t, &v->t)) {
         *out = v;
         return NULL;
     }
@@ -322,111 +322,6 @@ etch_status *core_write(core_tensor *t, etch_value *v)
     t->s->version++;
     t->v = v;
     t->version = t->s->version;
-    return NULL;
-}
-
-// Row-major strides of `t`.
-static etch_status *row_major(etch_syms *syms, const etch_tensor *t, etch_dim *out)
-{
-    etch_dim step = etch_dim_of(1);
-    for (int i = t->rank - 1; i >= 0; i--) {
-        out[i] = step;
-        ETCH_TRY(etch_dim_mul(syms, step, t->sizes[i], &step));
-    }
-    return NULL;
-}
-
-static etch_status *chain_strides(core_state *st, const core_storage *s, const core_view *c, etch_dim *strides, etch_dim *offset, etch_tensor *type)
-{
-    etch_syms *syms = &st->program->syms;
-    if (!c) {
-        *type = s->cur->t;
-        *offset = etch_dim_of(0);
-        return row_major(syms, type, strides);
-    }
-    ETCH_TRY(chain_strides(st, s, c->parent, strides, offset, type));
-    const etch_val *a = c->args;
-    etch_tensor in = *type, outs_mem[1], *outs_p[1] = { &outs_mem[0] };
-    etch_dim old[ETCH_MAX_RANK];
-    memcpy(old, strides, sizeof old);
-    if (is_named(c->op, "aten::transpose") || is_named(c->op, "aten::t")) {
-        int x = c->n_args > 2 ? wrap_axis(a[1].i, in.rank) : 0, y = c->n_args > 2 ? wrap_axis(a[2].i, in.rank) : 1;
-        if (in.rank > 1) {
-            strides[x] = old[y], strides[y] = old[x];
-            type->sizes[x] = in.sizes[y], type->sizes[y] = in.sizes[x];
-        }
-        return NULL;
-    }
-    if (is_named(c->op, "aten::permute")) {
-        for (int i = 0; i < in.rank; i++) {
-            int k = wrap_axis(a[1].ints.p[i], in.rank);
-            strides[i] = old[k];
-            type->sizes[i] = in.sizes[k];
-        }
-        return NULL;
-    }
-    // The shape of every other view comes from its rule; multi-result views keep the parent's strides.
-    if (!c->op->shape || c->op->schema->returns_list) {
-        if (is_named(c->op, "aten::unbind")) {
-            int d = c->n_args > 1 ? wrap_axis(a[1].i, in.rank) : 0;
-            for (int i = d; i + 1 < in.rank; i++) strides[i] = old[i + 1];
-        }
-        *type = c->type;
-        return NULL;
-    }
-    etch_val *args = NULL;
-    ETCH_TRY(copy_args(st, c->args, c->n_args, &args));
-    args[0] = etch_val_tensor(&in);
-    outs_mem[0] = (etch_tensor){ 0 };
-    etch_shape_cx cx = { .syms = syms, .arena = &st->program->arena };
-    etch_outs outs = { 1, outs_p };
-    ETCH_TRY(c->op->shape(&cx, args, c->n_args, &outs));
-    *type = outs_mem[0];
-    if (is_named(c->op, "aten::slice") && c->n_args >= 5) {
-        int d = wrap_axis(a[1].i, in.rank);
-        etch_dim at = a[2].kind == ETCH_V_INT ? a[2].i : etch_dim_of(0), skip;
-        if (etch_dim_is_const(at) && at.v < 0) ETCH_TRY(etch_dim_add(syms, at, in.sizes[d], &at));
-        ETCH_TRY(etch_dim_mul(syms, at, old[d], &skip));
-        ETCH_TRY(etch_dim_add(syms, *offset, skip, offset));
-        return etch_dim_mul(syms, old[d], a[4].i, &strides[d]);
-    }
-    if (is_named(c->op, "aten::select")) {
-        int d = wrap_axis(a[1].i, in.rank);
-        etch_dim at = a[2].i, skip;
-        if (etch_dim_is_const(at) && at.v < 0) ETCH_TRY(etch_dim_add(syms, at, in.sizes[d], &at));
-        ETCH_TRY(etch_dim_mul(syms, at, old[d], &skip));
-        ETCH_TRY(etch_dim_add(syms, *offset, skip, offset));
-        for (int i = d; i + 1 < in.rank; i++) strides[i] = old[i + 1];
-        return NULL;
-    }
-    if (is_named(c->op, "aten::expand")) {
-        int lead = type->rank - in.rank;
-        for (int i = 0; i < type->rank; i++)
-            strides[i] = i >= lead && etch_dim_same(type->sizes[i], in.sizes[i - lead]) ? old[i - lead] : etch_dim_of(0);
-        return NULL;
-    }
-    if (is_named(c->op, "aten::unsqueeze")) {
-        int d = wrap_axis(a[1].i, in.rank + 1);
-        for (int i = type->rank - 1; i > d; i--) strides[i] = old[i - 1];
-        etch_dim step = etch_dim_of(1);
-        if (d < in.rank) ETCH_TRY(etch_dim_mul(syms, in.sizes[d], old[d], &step));
-        strides[d] = step;
-        return NULL;
-    }
-    if (is_named(c->op, "aten::squeeze") && type->rank < in.rank) {
-        for (int i = 0, k = 0; i < in.rank && k < type->rank; i++)
-            if (!etch_dim_is_const(in.sizes[i]) || in.sizes[i].v != 1 || in.rank - i <= type->rank - k) strides[k++] = old[i];
-        return NULL;
-    }
-    return row_major(syms, type, strides);
-}
-
-etch_status *core_strides(core_tensor *t, etch_dim *out, etch_dim *out_offset)
-{
-    etch_tensor type = { 0 };
-    etch_dim offset = etch_dim_of(0);
-    ETCH_TRY(chain_strides(t->st, t->s, t->chain, out, &offset, &type));
-    if (out_offset) *out_offset = offset;
     return NULL;
 }
 

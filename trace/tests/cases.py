@@ -29,6 +29,11 @@ CASES = {
     "index_copy_": "x = torch.zeros(1, 2, 5, 2); x.index_copy_(2, torch.tensor([1, 3]), torch.ones(1, 2, 2, 2)); out = x",
     "augmented_slice": "x = torch.ones(4); x[1:3] *= 5; x[0] -= 4; out = x",
     "narrow_write": "x = torch.zeros(2, 5); x.narrow(1, 1, 3).add_(2); out = x",
+    "movedim_write": "x = torch.arange(6.).view(1, 2, 3); x.movedim(2, 0)[1] = 9; out = [x, list(x.movedim(2, 0).stride())]",
+    "flatten_of_narrow_aliases": "x = torch.arange(24.).view(2, 3, 4); y = x.narrow(2, 1, 1); z = y.flatten(); y.add_(5); out = [x, z]",
+    "reshape_of_strided_aliases": "x = torch.arange(8.); y = x[::2]; z = y.reshape(2, 2); z[0, 1] = 50; out = [x, y]",
+    "parts_know_their_place": "x = torch.arange(12.).view(2, 6); a, b = x.split([2, 4], -1); r = x.unbind(0)[1]; out = [b.storage_offset(), list(b.stride()), r.storage_offset(), x.chunk(3, 1)[2].storage_offset()]",
+    "write_through_reshaped_part": "x = torch.arange(12.).view(2, 6); x.chunk(2, 0)[1].view(3, 2)[1] = -1; out = x",
     "expand_reads": "x = torch.arange(3.).unsqueeze(1).expand(3, 2); out = x",
     # indexing
     "index_int": "x = torch.arange(24).view(2, 3, 4); out = [x[1], x[-1, 0], x[0, 1, 2], x[..., 1], x[:, None].shape[1]]",

@@ -396,7 +396,20 @@ def _equal(self, other):
     return self.shape == other.shape and self.dtype is other.dtype and bool((self == other).all())
 
 
-for _name, _function in [(n, _moments(n)) for n in ("std", "var", "std_mean", "var_mean")] + [("equal", _equal)]:
+def _movedim(self, source, destination):
+    source = [source] if isinstance(source, int) else list(source)
+    destination = [destination] if isinstance(destination, int) else list(destination)
+    rank = self.dim()
+    for d in source + destination:
+        if not -rank <= d < rank:
+            raise IndexError(f"Dimension out of range (rank {rank}, got {d})")
+    to = {d % rank: s % rank for s, d in zip(source, destination)}
+    rest = iter([i for i in range(rank) if i not in to.values()])
+    return self.permute([to[i] if i in to else next(rest) for i in range(rank)])
+
+
+_SUGAR = [(n, _moments(n)) for n in ("std", "var", "std_mean", "var_mean")]
+for _name, _function in _SUGAR + [("equal", _equal), ("movedim", _movedim), ("moveaxis", _movedim)]:
     _C.functions[_name] = _function
     if not _name.endswith("_mean"):
         setattr(Tensor, _name, _function)
