@@ -53,22 +53,23 @@ etch_status *lw_call(lw_method *lm, const char *op_name, const int *args, int n_
     return push(lm, ETCH_FBU(InstructionArguments, KernelCall), o);
 }
 
-// The out arguments and the extra entry for the return value.
+// The out arguments and the extra entry for the return value. A result that is the argument an in-place node wrote is no out argument, unless it
+// is the only one.
 static etch_status *append_outs(lw_method *lm, const etch_node *n, int *args, int *n_args)
 {
     lw_slot **outs;
-    int id;
+    int id, n_outs = 0, from = (n->op->flags & ETCH_OPF_INPLACE) && n->n_outs > 1 && lw_slot_of(n->outs[0])->same;
     ETCH_ALLOC(outs, &lm->lp->arena, sizeof *outs * (size_t)(n->n_outs + 1));
-    for (int i = 0; i < n->n_outs; i++) outs[i] = lw_slot_of(n->outs[i]);
+    for (int i = from; i < n->n_outs; i++) outs[n_outs++] = lw_slot_of(n->outs[i]);
     if (n->op->schema->returns_list) {
-        ETCH_TRY(lw_val_tensors(lm, outs, n->n_outs, false, &id));
+        ETCH_TRY(lw_val_tensors(lm, outs, n_outs, false, &id));
         args[(*n_args)++] = id;
         args[(*n_args)++] = id;
         return NULL;
     }
-    for (int i = 0; i < n->n_outs; i++) ETCH_TRY(lw_val_tensor(lm, outs[i], &args[(*n_args)++]));
-    if (n->n_outs == 1) id = args[*n_args - 1];
-    else ETCH_TRY(lw_val_tensors(lm, outs, n->n_outs, false, &id));
+    for (int i = 0; i < n_outs; i++) ETCH_TRY(lw_val_tensor(lm, outs[i], &args[(*n_args)++]));
+    if (n_outs == 1) id = args[*n_args - 1];
+    else ETCH_TRY(lw_val_tensors(lm, outs, n_outs, false, &id));
     args[(*n_args)++] = id;
     return NULL;
 }

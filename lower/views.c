@@ -96,11 +96,11 @@ static lw_slot *written(const etch_node *n)
     return NULL;
 }
 
-// Results of an in-place node are the argument it wrote, as far as types agree.
+// The first result of an in-place node is the argument it wrote, as far as types agree.
 static void alias_inplace(const etch_node *n)
 {
     lw_slot *w = written(n);
-    if (w && n->n_outs == 1 && n->outs[0]->t.dtype == w->v->t.dtype && same_shape(&n->outs[0]->t, &w->v->t)) lw_slot_of(n->outs[0])->same = w;
+    if (w && n->n_outs && n->outs[0]->t.dtype == w->v->t.dtype && same_shape(&n->outs[0]->t, &w->v->t)) lw_slot_of(n->outs[0])->same = w;
 }
 
 static lw_slot *root_of(lw_slot *s)

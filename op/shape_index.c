@@ -233,3 +233,11 @@ SHAPE(updated_cache)
     ETCH_TRY(check_cache(cx, value, cache));
     return shape_set_like(outs, 0, cache->dtype, cache);
 }
+
+// the same in place: the cache, and the dummy [1] that llama::update_cache returns
+SHAPE(updated_cache_inplace)
+{
+    ETCH_TRY(shape_updated_cache(cx, args, n_args, outs));
+    etch_dim one = DIM(1);
+    return shape_set(outs, 1, args[0].t->dtype, 1, &one);
+}

@@ -62,22 +62,63 @@ static etch_value *root_of(etch_value *v)
     return v;
 }
 
-// Is `v` the buffer after a chain of index_put, each of which may write in place?
+// Rows with an in-place form: argument `written` is the old content. must: there is no other form.
+static const struct { etch_op_id id, in_place; int written; bool must; } writers[] = {
+    { ETCH_OP_index_put, ETCH_OP_index_put_, 0, false },
+    { ETCH_OP_etch_update_cache, ETCH_OP_etch_update_cache_, 1, true },
+    { ETCH_OP_etch_update_cache_with_indices, ETCH_OP_etch_update_cache_with_indices_, 1, true },
+};
+#define N_WRITERS (int)(sizeof writers / sizeof *writers)
+
+// Row of the node that defines `v`, -1 when it has no in-place form.
+static int writer_of(const etch_value *v)
+{
+    for (int i = 0; v->src == ETCH_SRC_NODE && i < N_WRITERS; i++)
+        if (v->def->op->id == writers[i].id) return v->def->args[writers[i].written].kind == ETCH_V_TENSOR ? i : -1;
+    return -1;
+}
+
+static etch_value *old_content(const etch_value *v) { return etch_value_of(v->def->args[writers[writer_of(v)].written].t); }
+
+// Is `v` the buffer after a chain of writers, each of which may write in place?
 static bool writes_in_place(const scan *s, const etch_mutation *mu)
 {
-    const etch_value *v = mu->v;
-    while (v != mu->buffer) {
-        if (v->src != ETCH_SRC_NODE || v->def->op->id != ETCH_OP_index_put || v->def->args[0].kind != ETCH_V_TENSOR) return false;
-        const etch_value *from = etch_value_of(v->def->args[0].t);
+    for (const etch_value *v = mu->v; v != mu->buffer;) {
+        if (writer_of(v) < 0) return false;
+        const etch_value *from = old_content(v);
         if (last_read(s, from, v->def) >= position(v->def)) return false;
         v = from;
     }
     return true;
 }
 
-static void make_in_place(const etch_mutation *mu)
+// The node becomes its in-place form; readers of the new content read the form's result, which is the buffer.
+static etch_status *make_in_place(etch_method *m, const etch_mutation *mu)
 {
-    for (etch_value *v = mu->v; v != mu->buffer; v = etch_value_of(v->def->args[0].t)) v->def->op = etch_op_get(ETCH_OP_index_put_);
+    for (etch_value *v = mu->v; v != mu->buffer;) {
+        etch_value *from = old_content(v);
+        etch_node *old = v->def, *n;
+        const etch_op *op = etch_op_get(writers[writer_of(v)].in_place);
+        if (op->schema->n_returns == 1) {
+            old->op = op;
+        } else {
+            ETCH_TRY(etch_method_add_node(m, old, op, old->args, old->op->schema->n_params, old->where, old->module, &n));
+            etch_method_replace(m, v, n->outs[0]);
+            etch_method_remove(m, old);
+        }
+        v = from;
+    }
+    return NULL;
+}
+
+// A cache write whose result is no buffer's new content has no operator.
+static etch_status *check_all_in_place(etch_method *m)
+{
+    for (const etch_node *n = m->first; n; n = n->next)
+        for (int i = 0; i < N_WRITERS; i++)
+            if (writers[i].must && n->op->id == writers[i].id)
+                return ETCH_ERR(ETCH_UNSUPPORTED, "%s: the cache is read after it was overwritten; export without --use_custom_kv_cache", etch_node_place(m, n));
+    return NULL;
 }
 
 static etch_status *append(etch_method *m, etch_op_id id, const etch_val *args, int n_args, const etch_value *like, etch_node **out)
@@ -109,7 +150,8 @@ static etch_status *run(etch_method *m)
     ETCH_ALLOC(in_place, &m->program->arena, (size_t)m->n_mutations + 1);
     for (int i = 0; i < m->n_mutations; i++) in_place[i] = writes_in_place(&s, &m->mutations[i]);
     for (int i = 0; i < m->n_mutations; i++)
-        if (in_place[i]) make_in_place(&m->mutations[i]);
+        if (in_place[i]) ETCH_TRY(make_in_place(m, &m->mutations[i]));
+    ETCH_TRY(check_all_in_place(m));
 
     // Old contents that outlive the copies.
     for (int i = 0; i < m->n_mutations; i++) {

@@ -157,7 +157,7 @@ def _layer_class():
             if not self.ring:
                 return torch.ops.etch.update_cache(new, cache, self.session.start)
             slots = torch.remainder(self.session.positions, self.max_cache_len)[None]
-            return torch.ops.etch.update_cache_with_indices(new, cache, slots)
+            return torch.ops.etch.update_cache_with_indices(new, cache, self.session.start, slots)
 
         def get_mask_sizes(self, query_length):
             return (_Ring(self.max_cache_len) if self.ring else self.max_cache_len), 0

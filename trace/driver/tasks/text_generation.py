@@ -76,7 +76,7 @@ class CausalLMExportableModule:
             custom.register(self.session)
             self.model.set_attn_implementation(custom.NAME)
         if kv_cache:
-            custom.replace_cache(self.wrapper.model, self.model, self.session)
+            custom.replace_cache(self.inner, self.model, self.session)
         if options["logits"] == "last":
             self._keep_last_logits()
         self.metadata = metadata.common(
