@@ -41,8 +41,9 @@ static etch_status *act(const etch_val *args, etch_tensor *out, const kern_fns *
     }
 ACT_FN(silu, x / (1.0f + expf(-x)), x / (1.0 + exp(-x)))
 ACT_FN(mish, x *tanhf(log1pf(expf(x))), x *tanh(log1p(exp(x))))
-ACT_FN(hardsigmoid, fminf(fmaxf(x + 3.0f, 0.0f), 6.0f) / 6.0f, fmin(fmax(x + 3.0, 0.0), 6.0) / 6.0)
-ACT_FN(hardswish, x *fminf(fmaxf(x + 3.0f, 0.0f), 6.0f) / 6.0f, x *fmin(fmax(x + 3.0, 0.0), 6.0) / 6.0)
+#define SIX(x) ((x) < -3 ? 0 : (x) > 3 ? 6 : (x) + 3)  // NaN stays NaN
+ACT_FN(hardsigmoid, SIX(x) / 6.0f, SIX(x) / 6.0)
+ACT_FN(hardswish, x *SIX(x) / 6.0f, x *SIX(x) / 6.0)
 ACT_FN(log_sigmoid, fminf(x, 0.0f) - log1pf(expf(-fabsf(x))), fmin(x, 0.0) - log1p(exp(-fabs(x))))
 ACT_FN(selu, 1.0507009873554804934193349852946f * (x > 0 ? x : 1.6732632423543772848170429916717f * expm1f(x)),
        1.0507009873554804934193349852946 * (x > 0 ? x : 1.6732632423543772848170429916717 * expm1(x)))

@@ -118,7 +118,7 @@ FLOAT_FN(lgamma, lgammaf(x), lgamma(x))
 FLOAT_FN(digamma, (float)digamma((double)x), digamma(x))
 FLOAT_FN(erfinv, (float)erfinv((double)x), erfinv(x))
 FLOAT_FN(i0, (float)bessel_i0((double)x), bessel_i0(x))
-FLOAT_FN(sinc, x == 0 ? 1 : (float)(sin(PI * (double)x) / (PI * (double)x)), x == 0 ? 1 : sin(PI * x) / (PI * x))
+FLOAT_FN(sinc, x == 0 ? 1 : sinf((float)PI * x) / ((float)PI * x), x == 0 ? 1 : sin(PI * x) / (PI * x))
 
 KEEP_FN(ceil, ceilf(x), ceil(x), x)
 KEEP_FN(floor, floorf(x), floor(x), x)

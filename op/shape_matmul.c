@@ -317,11 +317,15 @@ SHAPE(custom_quantized_sdpa)
     return shape_set_like(outs, 0, etch_dtype_is_float(q->dtype) ? q->dtype : ETCH_F32, q);
 }
 
-// gated_delta_rule(query, key, value, decay, beta, initial_state) -> (like value, like initial_state)
+// gated_delta_rule(query, key, value, decay, beta, initial_state) -> (query with the last size of value, like initial_state)
 SHAPE(gated_delta_rule)
 {
+    TENSOR(query, 0);
     TENSOR(value, 2);
     TENSOR(state, 5);
+    if (query->rank != 4 || value->rank != 4) return shape_mismatch("gated_delta_rule needs rank 4", "query", query, "value", value);
+    etch_tensor r = *query;
+    r.sizes[3] = value->sizes[3];
     ETCH_TRY(shape_set_like(outs, 1, state->dtype, state));
-    return shape_set_like(outs, 0, value->dtype, value);
+    return shape_set_like(outs, 0, value->dtype, &r);
 }
