@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "export/export.h"
@@ -35,7 +36,7 @@ etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
     ok = ok && !json_object_set_new(options, "use_custom_kv_cache", json_boolean(job->use_custom_kv_cache));
     ok = ok && !json_object_set_new(options, "disable_dynamic_shapes", json_boolean(job->disable_dynamic_shapes));
     if (job->prefill_chunk) ok = ok && !json_object_set_new(options, "prefill_chunk", json_integer(job->prefill_chunk));
-    ok = ok && !json_object_set_new(options, "logits", json_string(job->logits));
+    if (job->logits && strcmp(job->logits, "all")) ok = ok && !json_object_set_new(options, "logits", json_string(job->logits));
     if (job->max_seq_len) ok = ok && !json_object_set_new(options, "max_seq_len", json_integer(job->max_seq_len));
     ok = ok && !json_object_set_new(root, "model", json_string(job->model));
     ok = ok && !json_object_set_new(root, "task", json_string(job->task));

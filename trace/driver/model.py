@@ -60,15 +60,27 @@ def load(auto_class, folder, config, task, *, dtype="float32", **kwargs):
     attempts = [kwargs] if "attn_implementation" in kwargs else [{**kwargs, "attn_implementation": "sdpa"}, {**kwargs, "attn_implementation": "eager"}]
     for i, extra in enumerate(attempts):
         try:
-            model = auto.from_pretrained(folder, config=config, dtype=getattr(torch, dtype), local_files_only=True, trust_remote_code=False,
-                                         use_safetensors=True, **extra)
+            model, loaded = auto.from_pretrained(folder, config=config, dtype=getattr(torch, dtype), local_files_only=True, trust_remote_code=False,
+                                                 use_safetensors=True, output_loading_info=True, **extra)
             break
         except ValueError as error:
             if "scaled_dot_product_attention" not in str(error) or i + 1 == len(attempts):
                 raise
     model.eval()
     name(model)
+    _missing.update(loaded.get("missing_keys") or ())
     return model
+
+
+_missing = set()  # parameters that the checkpoint lacks: the library fills them with random numbers
+
+
+def check_weights(text):
+    """Such a parameter may be unused by the task (a pooler); one that the graph needs is an error. `text` is the printed graph."""
+    needed = sorted(key for key in _missing if f'fqn "{key}"'.encode() in text)
+    if needed:
+        more = f" and {len(needed) - 4} more" if len(needed) > 4 else ""
+        raise TraceError(f"the checkpoint lacks weights that the model needs: {', '.join(needed[:4])}{more}")
 
 
 def name(model, prefix=""):

@@ -70,5 +70,6 @@ def describe(error):
     if kind == "internal" and not isinstance(cause, TraceError):
         message = f"{type(cause).__name__}: {message}"
     module = getattr(cause, "_etch_module", "") or getattr(error, "_etch_module", "")
-    where = "" if isinstance(cause, TraceError) else _location(cause) or _location(error)
+    plain = isinstance(cause, TraceError) or type(cause).__name__ == "SafetensorError"  # not about a line of the model
+    where = "" if plain else _location(cause) or _location(error)
     return {"message": message, "where": where, "module": module, "kind": kind}

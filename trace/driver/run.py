@@ -8,7 +8,7 @@ def trace(job):
     import torch  # noqa: F401
     from torch import _C
 
-    from etch_trace import tasks
+    from etch_trace import model, tasks
 
     _C.begin()
     task = tasks.find(job["task"])
@@ -26,4 +26,6 @@ def trace(job):
             _C.meta(name, value)
     for text, where in _C.guards():
         emit(note=f"fixed while tracing: {text}" + (f" (at {where})" if where else ""))
-    return _C.finish()
+    text = _C.finish()
+    model.check_weights(text)
+    return text
