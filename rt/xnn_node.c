@@ -69,8 +69,16 @@ static etch_status *check_window(const etch_xnn_window *w)
 static etch_status *load_fields(etch_xnn *x, etch_fb_table t, etch_xnn_node *n)
 {
     int b = n->row->base;
-    uint32_t id[8];
-    for (int i = 0; i < 8; i++) id[i] = etch_fb_get_u32(t, b + i);
+    // Ids and flags follow each other. Fields beyond the table's own were not verified: they are not to be read.
+    int n_ids = 3;
+    uint32_t id[5] = { 0 };
+    switch ((etch_xnn_kind)n->row->kind) {
+    case XK_BINARY: case XK_BMM: case XK_ARGMAXPOOL: n_ids = 4; break;
+    case XK_FC: case XK_CONV: case XK_DWCONV: case XK_DECONV: n_ids = 5; break;
+    case XK_CAT: n_ids = 0; break;
+    default: break;
+    }
+    for (int i = 0; i < n_ids; i++) id[i] = etch_fb_get_u32(t, b + i);
     switch ((etch_xnn_kind)n->row->kind) {
     case XK_BINARY: case XK_BMM:
         ETCH_TRY(operand(x, n, id[0], false));
