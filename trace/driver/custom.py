@@ -175,24 +175,32 @@ def ring_window(config):
     return max(windows) if windows else None
 
 
-def register(session):
-    """Makes the attention and mask functions known to transformers."""
+def use_attention(model, session):
+    """Makes the attention and mask functions known to transformers and the model's choice."""
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface
 
     AttentionInterface.register(NAME, _attention(session))
     AttentionMaskInterface.register(NAME, _mask(session))
+    try:
+        model.set_attn_implementation(NAME)
+    except (ValueError, NotImplementedError):
+        raise TraceError("--use_custom_sdpa cannot be applied to this model: its class takes no other attention than its own "
+                         "(soft-capped logits, for example, are not in llama::custom_sdpa)", kind="unsupported") from None
 
 
 def replace_cache(wrapper, model, session):
     """Puts custom layers into the exportable module's static cache, under the names that it gave its own."""
-    from transformers.cache_utils import StaticCache, StaticSlidingWindowLayer
+    from transformers.cache_utils import StaticCache, StaticLayer, StaticSlidingWindowLayer
     from transformers.integrations.executorch import get_head_shapes
 
     config = model.config.get_text_config()
     kinds = StaticCache(max_cache_len=session.length, config=config).layers
     make = _layer_class()
-    for i, old in enumerate(wrapper.static_cache.layers):
+    cache = getattr(wrapper, "static_cache", None) or wrapper.cache
+    if not all(isinstance(layer, StaticLayer) for layer in cache.layers):
+        raise TraceError("--use_custom_kv_cache cannot be applied to this model: its attention reads the filled part of the cache only", kind="unsupported")
+    for i, old in enumerate(cache.layers):
         if old.max_cache_len == 0:
             continue
         slots, ring = session.length, False
@@ -200,9 +208,9 @@ def replace_cache(wrapper, model, session):
             window = min(kinds[i].max_cache_len, session.length)
             slots = min(session.length, window - 1 + session.chunk)
             ring = slots < session.length
-        wrapper.static_cache.layers[i] = make(session, slots, ring)
-    wrapper.static_cache.early_initialization(1, *get_head_shapes(config), model.dtype, model.device)
-    for i, layer in enumerate(wrapper.static_cache.layers):
+        cache.layers[i] = make(session, slots, ring)
+    cache.early_initialization(1, *get_head_shapes(config), model.dtype, model.device)
+    for i, layer in enumerate(cache.layers):
         wrapper.register_buffer(f"key_cache_{i}", layer.keys, persistent=False)
         wrapper.register_buffer(f"value_cache_{i}", layer.values, persistent=False)
         wrapper.register_buffer(f"cumulative_length_{i}", layer.cumulative_length, persistent=False)

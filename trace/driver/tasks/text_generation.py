@@ -73,8 +73,7 @@ class CausalLMExportableModule:
         self.chunk = self._chunk(options["prefill_chunk"], custom.ring_window(config) if sdpa and kv_cache else None)
         self.session = custom.Session(sdpa, kv_cache, length, self.chunk)
         if sdpa:
-            custom.register(self.session)
-            self.model.set_attn_implementation(custom.NAME)
+            custom.use_attention(self.model, self.session)
         if kv_cache:
             custom.replace_cache(self.inner, self.model, self.session)
         if options["logits"] == "last":
