@@ -131,6 +131,7 @@ def _layer_class():
         def __init__(self, session, slots, ring):
             super().__init__(max_cache_len=slots)
             self.session, self.ring = session, ring
+            self.is_sliding = ring  # masks are sized by the first layer of each kind
 
         def lazy_initialization(self, key_states, value_states=None):
             import torch
