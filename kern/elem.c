@@ -246,7 +246,7 @@ static etch_status *src_init(src *s, const etch_val *v, const etch_tensor *out, 
     _Alignas(8) uint8_t one[8];
     if (v->kind != ETCH_V_TENSOR) {
         double f = v->kind == ETCH_V_FLOAT ? v->f : 0;
-        int64_t i = v->kind == ETCH_V_INT ? v->i.v : v->b;
+        int64_t i = v->kind == ETCH_V_INT ? v->i.v : v->kind == ETCH_V_BOOL ? v->b : 0;
         if (v->kind == ETCH_V_FLOAT) kern_load(one, c, &f, ETCH_F64, 0, 1);
         else if (v->kind == ETCH_V_INT || v->kind == ETCH_V_BOOL) kern_load(one, c, &i, ETCH_I64, 0, 1);
         else return ETCH_ERR(ETCH_INVALID, "operand %d is neither a tensor nor a number", k);

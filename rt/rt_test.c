@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "rt/prog.h"
+#include "rt/prog_random.h"
 
 typedef struct { etch_buf file; etch_rt *rt; etch_rt_method *m; } loaded;
 
@@ -373,4 +373,38 @@ void test_rt_rt__sizes_from_data(void **state)
         if (n) assert_int_equal(((const int64_t *)etch_rt_output(l.m, 0)->t->data)[0], 4 - n);
     }
     unload(&l);
+}
+
+static uint64_t next(uint64_t *x)
+{
+    *x ^= *x << 13;
+    *x ^= *x >> 7;
+    return *x ^= *x << 17;
+}
+
+// Random calls of every operator: errors or results, never a crash. A good part must really run.
+void test_rt_rt__random_programs(void **state)
+{
+    (void)state;
+    uint64_t x = 0x2545f4914f6cdd1du;
+    int ran = 0, made = 0;
+    for (int i = 0; i < 3000; i++) {
+        uint8_t bytes[96];
+        etch_buf file = { 0 };
+        for (size_t k = 0; k < sizeof bytes; k++) bytes[k] = (uint8_t)(next(&x) >> 11);
+        if (prog_random_make(bytes, sizeof bytes, 3, &file)) {
+            made++;
+            ran += prog_random_run((etch_span){ file.ptr, file.len }, bytes, sizeof bytes);
+            for (int k = 0; k < 3; k++) {  // and mutated
+                size_t at = next(&x) % file.len;
+                uint8_t was = file.ptr[at];
+                file.ptr[at] = (uint8_t)next(&x);
+                prog_random_run((etch_span){ file.ptr, file.len }, bytes, sizeof bytes);
+                file.ptr[at] = was;
+            }
+        }
+        etch_buf_deinit(&file);
+    }
+    print_message("%d programs made, %d ran\n", made, ran);
+    assert_true(ran > 100);
 }
