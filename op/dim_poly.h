@@ -36,8 +36,6 @@ etch_status *dim_poly_mul(const dim_poly *a, const dim_poly *b, dim_poly *out) E
 etch_status *dim_make(etch_syms *s, const dim_poly *p, int64_t v, etch_dim *out) ETCH_MUST_USE;
 etch_status *dim_make_atom(etch_syms *s, etch_atom_kind kind, int sym, etch_str name, etch_dim a, etch_dim b, int64_t v, etch_dim *out) ETCH_MUST_USE;
 int dim_compare(etch_dim a, etch_dim b);
-// Inclusive bounds; INT64_MIN and INT64_MAX mean unbounded.
-void dim_poly_range(const etch_syms *s, const dim_poly *p, int64_t *out_lo, int64_t *out_hi);
 // Is p >= 0 for all values in range? False when not proven.
 bool dim_prove_nonnegative(const etch_syms *s, const dim_poly *p);
 etch_status *dim_overflow(void);

@@ -5,6 +5,11 @@
 
 typedef struct { int64_t lo, hi; } range;  // INT64_MIN, INT64_MAX: unbounded
 
+// Work is bounded: expressions that share parts are walked as trees, and the prover tries alternatives. Beyond the budget a range is
+// unbounded and nothing is proven. The same expression always gets the same answer.
+enum { RANGE_BUDGET = 2000, PROVE_BUDGET = 200 };
+typedef struct { const etch_syms *s; int ranges, proofs; } work;
+
 static bool is_inf(int64_t x) { return x == INT64_MAX || x == INT64_MIN; }
 
 // Saturating; an unbounded side wins (callers never add opposite infinities: lo with lo, hi with hi).
@@ -45,21 +50,18 @@ static int64_t floordiv(int64_t a, int64_t b)
     return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
 
-static range range_of(const etch_syms *s, etch_dim d)
-{
-    range r;
-    etch_dim_range(s, d, &r.lo, &r.hi);
-    return r;
-}
+static range range_of(work *w, etch_dim d);
 
-static range atom_range(const etch_syms *s, const dim_atom *atom)
+static range atom_range(work *w, const dim_atom *atom)
 {
     const range all = { INT64_MIN, INT64_MAX };
+    if (w->ranges-- <= 0) return all;
     if (atom->pub.kind == ETCH_ATOM_SYM) {
+        const etch_syms *s = w->s;
         if (!s || atom->pub.sym >= s->n_syms) return all;
         return (range){ s->syms[atom->pub.sym].lo, s->syms[atom->pub.sym].hi };
     }
-    range a = range_of(s, atom->pub.a), b = range_of(s, atom->pub.b), r;
+    range a = range_of(w, atom->pub.a), b = range_of(w, atom->pub.b), r;
     switch (atom->pub.kind) {
     case ETCH_ATOM_MAX: return (range){ a.lo > b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi };
     case ETCH_ATOM_MIN: return (range){ a.lo < b.lo ? a.lo : b.lo, a.hi < b.hi ? a.hi : b.hi };
@@ -83,32 +85,50 @@ static range atom_range(const etch_syms *s, const dim_atom *atom)
     }
 }
 
-void dim_poly_range(const etch_syms *s, const dim_poly *p, int64_t *out_lo, int64_t *out_hi)
+static range product(work *w, int64_t coef, int n, const etch_atom *const *atoms)
+{
+    range m = { coef, coef };
+    for (int k = 0; k < n; k++) m = range_mul(m, atom_range(w, dim_atom_of(atoms[k])));
+    return m;
+}
+
+static range range_of(work *w, etch_dim d)
 {
     range sum = { 0, 0 };
-    for (int i = 0; i < p->n; i++) {
-        range m = { p->t[i].coef, p->t[i].coef };
-        for (int k = 0; k < p->t[i].n; k++) m = range_mul(m, atom_range(s, p->t[i].atoms[k]));
+    if (!d.e) return (range){ d.v, d.v };
+    for (int i = 0; i < d.e->n; i++) {
+        range m = product(w, d.e->terms[i].coef, d.e->terms[i].n_atoms, d.e->terms[i].atoms);
         sum.lo = sat_add(sum.lo, m.lo);
         sum.hi = sat_add(sum.hi, m.hi);
     }
-    *out_lo = sum.lo;
-    *out_hi = sum.hi;
+    return sum;
+}
+
+static range poly_range(work *w, const dim_poly *p)
+{
+    range sum = { 0, 0 };
+    for (int i = 0; i < p->n; i++) {
+        const etch_atom *atoms[DIM_MAX_DEGREE];
+        for (int k = 0; k < p->t[i].n; k++) atoms[k] = &p->t[i].atoms[k]->pub;
+        range m = product(w, p->t[i].coef, p->t[i].n, atoms);
+        sum.lo = sat_add(sum.lo, m.lo);
+        sum.hi = sat_add(sum.hi, m.hi);
+    }
+    return sum;
 }
 
 void etch_dim_range(const etch_syms *s, etch_dim d, int64_t *out_lo, int64_t *out_hi)
 {
-    dim_poly p;
-    *out_lo = *out_hi = d.v;
-    if (!d.e) return;
-    dim_poly_of(d, &p);
-    dim_poly_range(s, &p, out_lo, out_hi);
+    work w = { s, RANGE_BUDGET, 0 };
+    range r = range_of(&w, d);
+    *out_lo = r.lo;
+    *out_hi = r.hi;
 }
 
-static bool prove(const etch_syms *s, const dim_poly *p, int depth);
+static bool prove(work *w, const dim_poly *p, int depth);
 
 // p with term i replaced by coef * d, everything else times `scale`; then minus `slack`.
-static bool prove_replaced(const etch_syms *s, const dim_poly *p, int i, int64_t scale, etch_dim d, int64_t slack, int depth)
+static bool prove_replaced(work *w, const dim_poly *p, int i, int64_t scale, etch_dim d, int64_t slack, int depth)
 {
     dim_poly q = { .n = 0 }, r, part;
     int64_t coef = p->t[i].coef;
@@ -126,12 +146,12 @@ static bool prove_replaced(const etch_syms *s, const dim_poly *p, int i, int64_t
         etch_status_free(st);
         return false;
     }
-    return prove(s, &q, depth - 1);
+    return prove(w, &q, depth - 1);
 }
 
 // Bounds an opaque atom that occurs alone in a term by its operands:
 //   x // k in [(x - k + 1) / k, x / k],  max(x, y) is x or y and >= both,  min alike.
-static bool prove_by_atom(const etch_syms *s, const dim_poly *p, int i, int depth)
+static bool prove_by_atom(work *w, const dim_poly *p, int i, int depth)
 {
     const etch_atom *a = &p->t[i].atoms[0]->pub;
     int64_t c = p->t[i].coef, slack;
@@ -140,26 +160,30 @@ static bool prove_by_atom(const etch_syms *s, const dim_poly *p, int i, int dept
         if (a->b.e || a->b.v <= 0) return false;
         slack = 0;
         if (c > 0 && !etch_mul_ok(c, a->b.v - 1, &slack)) return false;
-        return prove_replaced(s, p, i, a->b.v, a->a, slack, depth);
+        return prove_replaced(w, p, i, a->b.v, a->a, slack, depth);
     case ETCH_ATOM_MAX:
-        if (c > 0) return prove_replaced(s, p, i, 1, a->a, 0, depth) || prove_replaced(s, p, i, 1, a->b, 0, depth);
-        return prove_replaced(s, p, i, 1, a->a, 0, depth) && prove_replaced(s, p, i, 1, a->b, 0, depth);
+        if (c > 0) return prove_replaced(w, p, i, 1, a->a, 0, depth) || prove_replaced(w, p, i, 1, a->b, 0, depth);
+        return prove_replaced(w, p, i, 1, a->a, 0, depth) && prove_replaced(w, p, i, 1, a->b, 0, depth);
     case ETCH_ATOM_MIN:
-        if (c < 0) return prove_replaced(s, p, i, 1, a->a, 0, depth) || prove_replaced(s, p, i, 1, a->b, 0, depth);
-        return prove_replaced(s, p, i, 1, a->a, 0, depth) && prove_replaced(s, p, i, 1, a->b, 0, depth);
+        if (c < 0) return prove_replaced(w, p, i, 1, a->a, 0, depth) || prove_replaced(w, p, i, 1, a->b, 0, depth);
+        return prove_replaced(w, p, i, 1, a->a, 0, depth) && prove_replaced(w, p, i, 1, a->b, 0, depth);
     default: return false;
     }
 }
 
-static bool prove(const etch_syms *s, const dim_poly *p, int depth)
+static bool prove(work *w, const dim_poly *p, int depth)
 {
-    int64_t lo, hi;
-    dim_poly_range(s, p, &lo, &hi);
-    if (lo >= 0) return true;
-    if (hi < 0 || depth == 0) return false;
+    if (w->proofs-- <= 0) return false;
+    range r = poly_range(w, p);
+    if (r.lo >= 0) return true;
+    if (r.hi < 0 || depth == 0) return false;
     for (int i = 0; i < p->n; i++)
-        if (p->t[i].n == 1 && p->t[i].atoms[0]->pub.kind != ETCH_ATOM_SYM && prove_by_atom(s, p, i, depth)) return true;
+        if (p->t[i].n == 1 && p->t[i].atoms[0]->pub.kind != ETCH_ATOM_SYM && prove_by_atom(w, p, i, depth)) return true;
     return false;
 }
 
-bool dim_prove_nonnegative(const etch_syms *s, const dim_poly *p) { return prove(s, p, 4); }
+bool dim_prove_nonnegative(const etch_syms *s, const dim_poly *p)
+{
+    work w = { s, RANGE_BUDGET, PROVE_BUDGET };
+    return prove(&w, p, 4);
+}

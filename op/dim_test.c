@@ -259,6 +259,24 @@ void test_op_dim__large_expressions_are_refused_not_fatal(void **state)
     end(&f);
 }
 
+// Expressions that refer to one part twice, level upon level: comparisons stay quick.
+void test_op_dim__shared_parts_cost_bounded_work(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f);
+    etch_dim d = f.s0, e;
+    for (int i = 0; i < 12; i++) {
+        ok(etch_dim_add(&f.syms, d, f.u0, &e));
+        ok(etch_dim_mul(&f.syms, e, etch_dim_of(2), &e));
+        ok(etch_dim_sub(&f.syms, etch_dim_of(1000 * i), d, &d));
+        ok(etch_dim_max(&f.syms, d, e, &d));
+        bool known = etch_dim_known(&f.syms, ETCH_CMP_GT, d, f.s1);
+        (void)known;
+    }
+    end(&f);
+}
+
 void test_op_dim__subst_moves_between_tables(void **state)
 {
     (void)state;
