@@ -160,7 +160,8 @@ etch_status *etch_writer_zeros(etch_writer *w, uint64_t n)
 etch_status *etch_writer_commit(etch_writer *w)
 {
     etch_status *s = flush(w);
-    if (!s && fsync(w->fd) && errno != EINVAL && errno != EROFS) s = os_error("write", w->path);
+    if (!s && close(w->fd)) s = os_error("write", w->path);  // network file systems report a full disk here
+    w->fd = -1;
     if (!s && rename(w->tmp, w->path)) s = os_error("rename to", w->path);
     if (s) unlink(w->tmp);
     close_writer(w);

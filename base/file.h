@@ -19,8 +19,8 @@ bool etch_file_exists(const char *path);
 // mkdir -p.
 etch_status *etch_file_mkdirs(const char *path) ETCH_MUST_USE;
 
-// Writes beside the target under a temporary name; `commit` flushes, fsyncs and renames, `abandon` removes.
-// A process killed in between leaves the target untouched.
+// Writes beside the target under a temporary name; `commit` flushes, closes and renames, `abandon` removes.
+// A process killed in between leaves the target untouched. No fsync: after a power cut the file may be lost, as with any build product.
 typedef struct etch_writer { int fd; char *path, *tmp; uint64_t offset; uint8_t *buf; size_t n; } etch_writer;
 etch_status *etch_writer_open(const char *path, etch_writer *out_w) ETCH_MUST_USE;
 etch_status *etch_writer_put(etch_writer *w, const void *bytes, size_t n) ETCH_MUST_USE;
