@@ -24,7 +24,8 @@ etch_status *etch_syms_new(etch_syms *s, etch_str name, int64_t lo, int64_t hi, 
     for (int i = 0; i < s->n_syms; i++)
         if (etch_str_eq(s->syms[i].name, name)) return ETCH_ERR(ETCH_INVALID, "the symbol %.*s exists already", ETCH_STR_ARGS(name));
     if (lo > hi || example < lo || example > hi)
-        return ETCH_ERR(ETCH_INVALID, "symbol %.*s: the range [%lld, %lld] does not hold the example %lld", ETCH_STR_ARGS(name), (long long)lo,
+        return ETCH_ERR(ETCH_INVALID, "symbol %.*s: the range [%lld, %lld] does not hold the example %lld", ETCH_STR_ARGS(name),
+                        (long long)lo,
                         (long long)hi, (long long)example);
     if (s->n_syms == s->cap_syms) {
         etch_sym *list;
@@ -146,7 +147,8 @@ static bool divide_exactly(dim_poly p, const dim_poly *b, dim_poly *out)
     return p.n == 0;
 }
 
-// Splits p = q b + rest, term by term; b has one term with a positive coefficient. Coefficients of rest lie in [0, b) where the atoms divide.
+// Splits p = q b + rest, term by term; b has one term with a positive coefficient. Coefficients of rest lie in [0, b) where the atoms
+// divide.
 static etch_status *split_multiple(const dim_poly *p, const dim_mono *b, dim_poly *q, dim_poly *rest)
 {
     q->n = rest->n = 0;

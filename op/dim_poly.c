@@ -42,7 +42,8 @@ int dim_compare(etch_dim a, etch_dim b)
     if (a.e->n != b.e->n) return a.e->n - b.e->n;
     for (int i = 0; i < a.e->n; i++) {
         const etch_monomial *x = &a.e->terms[i], *y = &b.e->terms[i];
-        int c = compare_monos(x->n_atoms, (const dim_atom *const *)(const void *)x->atoms, y->n_atoms, (const dim_atom *const *)(const void *)y->atoms);
+        int c = compare_monos(x->n_atoms, (const dim_atom *const *)(const void *)x->atoms, y->n_atoms,
+                              (const dim_atom *const *)(const void *)y->atoms);
         if (!c) c = compare_int(x->coef, y->coef);
         if (c) return c;
     }
@@ -237,7 +238,8 @@ etch_status *dim_make_atom(etch_syms *s, etch_atom_kind kind, int sym, etch_str 
     h = mix(h, a.e ? a.e->hash : (uint64_t)a.v);
     h = mix(h, b.e ? b.e->hash : (uint64_t)b.v + 1);
     dim_atom *atom = table->atoms[h & (table->cap_atoms - 1)];
-    while (atom && !(atom->hash == h && atom->pub.kind == kind && atom->pub.sym == sym && etch_dim_same(atom->pub.a, a) && etch_dim_same(atom->pub.b, b)))
+    while (atom && !(atom->hash == h && atom->pub.kind == kind && atom->pub.sym == sym && etch_dim_same(atom->pub.a, a) &&
+                     etch_dim_same(atom->pub.b, b)))
         atom = atom->next;
     if (!atom) {
         int depth = kind == ETCH_ATOM_SYM ? 0 : depth_of(a) > depth_of(b) ? depth_of(a) : depth_of(b);

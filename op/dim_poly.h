@@ -34,7 +34,8 @@ etch_status *dim_poly_add(const dim_poly *a, const dim_poly *b, int64_t factor, 
 etch_status *dim_poly_mul(const dim_poly *a, const dim_poly *b, dim_poly *out) ETCH_MUST_USE;                  // out is neither
 // Interns; v is the value at the example sizes.
 etch_status *dim_make(etch_syms *s, const dim_poly *p, int64_t v, etch_dim *out) ETCH_MUST_USE;
-etch_status *dim_make_atom(etch_syms *s, etch_atom_kind kind, int sym, etch_str name, etch_dim a, etch_dim b, int64_t v, etch_dim *out) ETCH_MUST_USE;
+etch_status *dim_make_atom(etch_syms *s, etch_atom_kind kind, int sym, etch_str name, etch_dim a, etch_dim b, int64_t v,
+                           etch_dim *out) ETCH_MUST_USE;
 int dim_compare(etch_dim a, etch_dim b);
 // Is p >= 0 for all values in range? False when not proven.
 bool dim_prove_nonnegative(const etch_syms *s, const dim_poly *p);

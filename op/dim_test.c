@@ -117,7 +117,8 @@ void test_op_dim__ranges(void **state)
     begin(&f);
     static const struct { const char *text; int64_t lo, hi; } cases[] = {
         { "5", 5, 5 }, { "s0", 1, 63 }, { "2*s0 + 1", 3, 127 }, { "-s0", -63, -1 }, { "s1", 2, INT64_MAX }, { "-s1", INT64_MIN, -2 },
-        { "s0*u0", -630, 6300 }, { "s0 // 2", 0, 31 }, { "u0 // 3", -4, 33 }, { "s0 % 4", 0, 3 }, { "u0 % 7", 0, 6 }, { "max(s0, 3)", 3, 63 },
+        { "s0*u0", -630, 6300 }, { "s0 // 2", 0, 31 }, { "u0 // 3", -4, 33 }, { "s0 % 4", 0, 3 }, { "u0 % 7", 0, 6 },
+        { "max(s0, 3)", 3, 63 },
         { "min(s1, 40)", 2, 40 }, { "s0 - s1", INT64_MIN, 61 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -134,7 +135,8 @@ void test_op_dim__known_without_guards(void **state)
     fixture f;
     begin(&f);
     static const struct { const char *a; etch_cmp cmp; const char *b; bool known; } cases[] = {
-        { "s0", ETCH_CMP_GE, "1", true }, { "s0", ETCH_CMP_GT, "1", false }, { "s0", ETCH_CMP_LT, "64", true }, { "s0", ETCH_CMP_NE, "64", true },
+        { "s0", ETCH_CMP_GE, "1", true }, { "s0", ETCH_CMP_GT, "1", false }, { "s0", ETCH_CMP_LT, "64", true },
+        { "s0", ETCH_CMP_NE, "64", true },
         { "s0", ETCH_CMP_NE, "0", true }, { "s0", ETCH_CMP_EQ, "8", false }, { "s0 + s1", ETCH_CMP_EQ, "s1 + s0", true },
         { "s0 + 1", ETCH_CMP_GT, "s0", true }, { "s1", ETCH_CMP_LE, "s1*2", true }, { "s0 // 2", ETCH_CMP_LE, "s0", true },
         { "s0 // 2", ETCH_CMP_LT, "s0", false }, { "(s0 + 1) // 2", ETCH_CMP_LE, "s0", true }, { "max(s0, 9)", ETCH_CMP_GE, "s0", true },
@@ -222,7 +224,9 @@ void test_op_dim__refuses_bad_symbols_and_text(void **state)
     bad(etch_syms_new(&f.syms, ETCH_LIT("9s"), 0, 1, 1, &d));
     bad(etch_syms_new(&f.syms, ETCH_LIT(""), 0, 1, 1, &d));
     bad(etch_syms_new(&f.syms, ETCH_LIT("max"), 0, 1, 1, &d));
-    static const char *const texts[] = { "", "s9", "(s0", "max(s0", "max(s0)", "s0 +", "s0 // 0", "9223372036854775808", "*", "s0 % (s1 - s1)", "-" };
+    static const char *const texts[] = {
+        "", "s9", "(s0", "max(s0", "max(s0)", "s0 +", "s0 // 0", "9223372036854775808", "*", "s0 % (s1 - s1)", "-",
+    };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         etch_status *s = etch_dim_parse(&f.syms, etch_str_of(texts[i]), &d, &used);
         if (!s) fail_msg("accepted '%s'", texts[i]);
@@ -311,7 +315,8 @@ void test_op_dim__terms(void **state)
     end(&f);
 }
 
-// Random expressions: built symbolically and then evaluated by substitution of constants must equal integer arithmetic; what is known must hold.
+// Random expressions: built symbolically and then evaluated by substitution of constants must equal integer arithmetic; what is known
+// must hold.
 typedef struct { uint64_t x; } rng;
 static int64_t pick(rng *r, int64_t n)
 {

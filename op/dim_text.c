@@ -40,7 +40,10 @@ static void print_atom(etch_buf *out, const dim_atom *a)
     etch_buf_puts(out, ")");
 }
 
-static void print_magnitude(etch_buf *out, int64_t c) { etch_buf_printf(out, "%llu", (unsigned long long)(c < 0 ? 0 - (uint64_t)c : (uint64_t)c)); }
+static void print_magnitude(etch_buf *out, int64_t c)
+{
+    etch_buf_printf(out, "%llu", (unsigned long long)(c < 0 ? 0 - (uint64_t)c : (uint64_t)c));
+}
 
 static void print(etch_buf *out, etch_dim d)
 {

@@ -124,7 +124,10 @@ static etch_status *parse_number(parser *ps, etch_val *out)
     return n == 0 || *end ? bad(ps, "a number") : NULL;
 }
 
-static bool is_float_type(etch_type t) { return t == ETCH_T_FLOAT || t == ETCH_T_FLOAT_OPT || t == ETCH_T_FLOATS || t == ETCH_T_FLOATS_OPT; }
+static bool is_float_type(etch_type t)
+{
+    return t == ETCH_T_FLOAT || t == ETCH_T_FLOAT_OPT || t == ETCH_T_FLOATS || t == ETCH_T_FLOATS_OPT;
+}
 
 static etch_status *parse_scalar(parser *ps, const etch_param *q, etch_val *out)
 {

@@ -13,7 +13,8 @@ static etch_dim pick(shape_list l, int i, etch_dim fallback)
 }
 
 // (in + 2 pad - dilation (kernel - 1) - 1) // stride + 1
-static etch_status *conv_out(etch_shape_cx *cx, etch_dim in, etch_dim kernel, etch_dim stride, etch_dim pad_both, etch_dim dilation, etch_dim *out)
+static etch_status *conv_out(etch_shape_cx *cx, etch_dim in, etch_dim kernel, etch_dim stride, etch_dim pad_both, etch_dim dilation,
+                             etch_dim *out)
 {
     etch_dim reach, n;
     bool bad;
@@ -23,13 +24,15 @@ static etch_status *conv_out(etch_shape_cx *cx, etch_dim in, etch_dim kernel, et
     ADD(in, pad_both, &n);
     SUB(n, reach, &n);
     ETCH_TRY(shape_decide(cx, ETCH_CMP_LT, n, 0, &bad));
-    if (bad || (!stride.e && stride.v <= 0)) return ETCH_ERR(ETCH_INVALID, "a window of %lld does not fit into %lld", (long long)reach.v, (long long)in.v);
+    if (bad || (!stride.e && stride.v <= 0))
+        return ETCH_ERR(ETCH_INVALID, "a window of %lld does not fit into %lld", (long long)reach.v, (long long)in.v);
     DIV(n, stride, &n);
     ADD(n, DIM(1), out);
     return NULL;
 }
 
-static etch_status *conv_check(etch_shape_cx *cx, const etch_tensor *x, const etch_tensor *w, bool transposed, etch_dim groups, int *out_k, int *out_c)
+static etch_status *conv_check(etch_shape_cx *cx, const etch_tensor *x, const etch_tensor *w, bool transposed, etch_dim groups,
+                               int *out_k, int *out_c)
 {
     int k = w->rank - 2, c = x->rank - k - 1;
     bool ok = k >= 1 && (x->rank == k + 2 || x->rank == k + 1);
@@ -41,12 +44,14 @@ static etch_status *conv_check(etch_shape_cx *cx, const etch_tensor *x, const et
     if (ok && !transposed && groups.v > 0) ok = w->sizes[0].v % groups.v == 0;
     *out_k = k;
     *out_c = c;
-    if (!ok || groups.v <= 0) return shape_mismatch("convolution needs input [N, C, *] and weight [O, C / groups, *]", "input", x, "weight", w);
+    if (!ok || groups.v <= 0)
+        return shape_mismatch("convolution needs input [N, C, *] and weight [O, C / groups, *]", "input", x, "weight", w);
     if (x->dtype != w->dtype) return shape_mismatch("convolution needs one type", "input", x, "weight", w);
     return NULL;
 }
 
-static etch_status *conv(etch_shape_cx *cx, etch_outs *outs, const etch_tensor *x, const etch_tensor *w, const window *g, bool transposed, etch_dim groups)
+static etch_status *conv(etch_shape_cx *cx, etch_outs *outs, const etch_tensor *x, const etch_tensor *w, const window *g, bool transposed,
+                         etch_dim groups)
 {
     int k, c;
     ETCH_TRY(conv_check(cx, x, w, transposed, groups, &k, &c));
@@ -54,7 +59,8 @@ static etch_status *conv(etch_shape_cx *cx, etch_outs *outs, const etch_tensor *
     r.sizes[c] = w->sizes[transposed ? 1 : 0];
     if (transposed) MUL(r.sizes[c], groups, &r.sizes[c]);
     for (int i = 0; i < k; i++) {
-        etch_dim in = x->sizes[c + 1 + i], kernel = w->sizes[2 + i], stride = pick(g->stride, i, DIM(1)), pad, dilation = pick(g->dilation, i, DIM(1));
+        etch_dim in = x->sizes[c + 1 + i], kernel = w->sizes[2 + i], stride = pick(g->stride, i, DIM(1)), pad,
+            dilation = pick(g->dilation, i, DIM(1));
         MUL(pick(g->padding, i, DIM(0)), DIM(2), &pad);
         if (!transposed) {
             ETCH_TRY(conv_out(cx, in, kernel, stride, pad, dilation, &r.sizes[c + 1 + i]));
@@ -150,7 +156,8 @@ SHAPE(convolution_backward)
 }
 
 // One pooled dim. With ceil the last window must start inside the input or the left padding.
-static etch_status *pool_out(etch_shape_cx *cx, etch_dim in, etch_dim kernel, etch_dim stride, etch_dim pad, etch_dim dilation, bool ceil_mode, etch_dim *out)
+static etch_status *pool_out(etch_shape_cx *cx, etch_dim in, etch_dim kernel, etch_dim stride, etch_dim pad, etch_dim dilation,
+                             bool ceil_mode, etch_dim *out)
 {
     etch_dim both, n;
     MUL(pad, DIM(2), &both);
@@ -171,7 +178,8 @@ static etch_status *pool_out(etch_shape_cx *cx, etch_dim in, etch_dim kernel, et
 }
 
 // Pools the last k dims, k = length of the kernel list; result `r`.
-static etch_status *pool(etch_shape_cx *cx, const etch_tensor *t, const etch_val *kernel_arg, const window *g, bool ceil_mode, etch_tensor *r)
+static etch_status *pool(etch_shape_cx *cx, const etch_tensor *t, const etch_val *kernel_arg, const window *g, bool ceil_mode,
+                         etch_tensor *r)
 {
     shape_list kernel;
     ETCH_TRY(shape_ints(kernel_arg, &kernel));
@@ -308,7 +316,8 @@ SHAPE(pad)
     TENSOR(t, 0);
     shape_list p;
     ETCH_TRY(shape_ints(ARG(1), &p));
-    if (p.n % 2 || p.n / 2 > t->rank) return shape_mismatch("padding needs a pair of numbers for each of the last dims", "self", t, NULL, NULL);
+    if (p.n % 2 || p.n / 2 > t->rank)
+        return shape_mismatch("padding needs a pair of numbers for each of the last dims", "self", t, NULL, NULL);
     etch_tensor r = *t;
     for (int i = 0; i < p.n / 2; i++) {
         etch_dim *d = &r.sizes[t->rank - 1 - i];
@@ -345,7 +354,8 @@ SHAPE(im2col)
     for (int i = 0; i < 2; i++) {
         etch_dim pad, n;
         MUL(pick(g.padding, i, DIM(0)), DIM(2), &pad);
-        ETCH_TRY(conv_out(cx, t->sizes[c + 1 + i], pick(kernel, i, DIM(1)), pick(g.stride, i, DIM(1)), pad, pick(g.dilation, i, DIM(1)), &n));
+        ETCH_TRY(conv_out(cx, t->sizes[c + 1 + i], pick(kernel, i, DIM(1)), pick(g.stride, i, DIM(1)), pad, pick(g.dilation, i, DIM(1)),
+                          &n));
         MUL(count, n, &count);
         MUL(channels, pick(kernel, i, DIM(1)), &channels);
     }

@@ -63,7 +63,8 @@ SHAPE(scalar_tensor)
 
 static bool is_integral(const etch_val *v) { return v->kind == ETCH_V_INT || v->kind == ETCH_V_BOOL; }
 
-static etch_status *arange(etch_shape_cx *cx, etch_outs *outs, const etch_val *start, const etch_val *end, const etch_val *step, const etch_val *dtype)
+static etch_status *arange(etch_shape_cx *cx, etch_outs *outs, const etch_val *start, const etch_val *end, const etch_val *step,
+                           const etch_val *dtype)
 {
     static const etch_val zero = { .kind = ETCH_V_INT }, one = { .kind = ETCH_V_INT, .i = { 1, NULL } };
     if (start->kind == ETCH_V_NONE) start = &zero;

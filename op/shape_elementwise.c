@@ -180,7 +180,8 @@ SHAPE(complex)
 {
     etch_tensor r = { .rank = 0 };
     ETCH_TRY(join(cx, args, n_args, 0, 2, &r, &r.dtype));
-    if (r.dtype != ETCH_F32) return ETCH_ERR(ETCH_UNSUPPORTED, "complex numbers of %s parts are not supported", etch_dtype_torch_name(r.dtype));
+    if (r.dtype != ETCH_F32)
+        return ETCH_ERR(ETCH_UNSUPPORTED, "complex numbers of %s parts are not supported", etch_dtype_torch_name(r.dtype));
     return shape_set_like(outs, 0, ETCH_C64, &r);
 }
 

@@ -40,12 +40,14 @@ SHAPE(masked_select)
     ETCH_TRY(shape_broadcast(cx, &r, mask));
     int64_t n, all, own;
     ETCH_TRY(count_true(mask, &n));
-    if (!etch_tensor_numel(&r, &all) || !etch_tensor_numel(mask, &own)) return shape_mismatch("too many elements", "self", self, "mask", mask);
+    if (!etch_tensor_numel(&r, &all) || !etch_tensor_numel(mask, &own))
+        return shape_mismatch("too many elements", "self", self, "mask", mask);
     etch_dim size = DIM(own ? n * (all / own) : 0);
     return shape_set(outs, 0, self->dtype, 1, &size);
 }
 
-// index(self, indices): Tensor?[]; index tensors broadcast together and replace their dims; a bool mask of k dims stands for k index tensors.
+// index(self, indices): Tensor?[]; index tensors broadcast together and replace their dims; a bool mask of k dims stands for k index
+// tensors.
 SHAPE(index)
 {
     TENSOR(self, 0);

@@ -2,8 +2,8 @@
 #include "op/shape_util.h"
 
 // n parts of t along axis; part i has size parts[i] when given, else `each`.
-static etch_status *set_parts(etch_shape_cx *cx, etch_outs *outs, const etch_tensor *t, int axis, int64_t n, const etch_dim *parts, etch_dim each,
-                              etch_dim last)
+static etch_status *set_parts(etch_shape_cx *cx, etch_outs *outs, const etch_tensor *t, int axis, int64_t n, const etch_dim *parts,
+                              etch_dim each, etch_dim last)
 {
     if (n < 0 || n > 1 << 20) return ETCH_ERR(ETCH_UNSUPPORTED, "a split into %lld parts", (long long)n);
     ETCH_TRY(etch_outs_resize(cx, outs, (int)n));
@@ -78,7 +78,8 @@ SHAPE(split_with_sizes)
     ETCH_TRY(shape_axis(ARG(2), t->rank, &axis));
     for (int i = 0; i < sizes.n; i++) ADD(sum, sizes.p[i], &sum);
     ETCH_TRY(shape_equal(cx, sum, t->sizes[axis], &ok));
-    if (!ok) return ETCH_ERR(ETCH_INVALID, "split sizes sum to %lld, dim %d has size %lld", (long long)sum.v, axis, (long long)t->sizes[axis].v);
+    if (!ok)
+        return ETCH_ERR(ETCH_INVALID, "split sizes sum to %lld, dim %d has size %lld", (long long)sum.v, axis, (long long)t->sizes[axis].v);
     return set_parts(cx, outs, t, axis, sizes.n, sizes.p, sum, sum);
 }
 

@@ -21,8 +21,10 @@ SHAPE(linear)
 {
     TENSOR(x, 0);
     TENSOR(w, 1);
-    if (x->rank < 1 || w->rank < 1 || w->rank > 2) return shape_mismatch("linear needs input [*, K] and weight [N, K]", "input", x, "weight", w);
-    ETCH_TRY(need_equal(cx, "linear needs input [*, K] and weight [N, K]", "input", x, x->sizes[x->rank - 1], "weight", w, w->sizes[w->rank - 1]));
+    if (x->rank < 1 || w->rank < 1 || w->rank > 2)
+        return shape_mismatch("linear needs input [*, K] and weight [N, K]", "input", x, "weight", w);
+    ETCH_TRY(need_equal(cx, "linear needs input [*, K] and weight [N, K]", "input", x, x->sizes[x->rank - 1], "weight", w,
+                        w->sizes[w->rank - 1]));
     ETCH_TRY(same_type("linear", "input", x, "weight", w));
     etch_tensor r = *x;
     if (w->rank == 2) r.sizes[r.rank - 1] = w->sizes[0];
@@ -280,7 +282,8 @@ SHAPE(mixed_linear)
     TENSOR(w, 1);
     etch_dtype d;
     if (x->rank < 1 || w->rank != 2) return shape_mismatch("mixed_linear needs input [*, K] and weight [N, K]", "input", x, "weight", w);
-    ETCH_TRY(need_equal(cx, "mixed_linear needs input [*, K] and weight [N, K]", "input", x, x->sizes[x->rank - 1], "weight", w, w->sizes[1]));
+    ETCH_TRY(need_equal(cx, "mixed_linear needs input [*, K] and weight [N, K]", "input", x, x->sizes[x->rank - 1], "weight", w,
+                        w->sizes[1]));
     ETCH_TRY(shape_dtype(ARG(4), x->dtype, &d));
     etch_tensor r = *x;
     r.sizes[r.rank - 1] = w->sizes[0];
@@ -294,8 +297,10 @@ SHAPE(sdpa)
     TENSOR(k, 1);
     TENSOR(v, 2);
     if (q->rank < 2 || k->rank < 2 || v->rank < 2) return shape_mismatch("attention needs [*, L, E]", "query", q, "key", k);
-    ETCH_TRY(need_equal(cx, "attention needs one head dim in query and key", "query", q, q->sizes[q->rank - 1], "key", k, k->sizes[k->rank - 1]));
-    ETCH_TRY(need_equal(cx, "attention needs one length in key and value", "key", k, k->sizes[k->rank - 2], "value", v, v->sizes[v->rank - 2]));
+    ETCH_TRY(need_equal(cx, "attention needs one head dim in query and key", "query", q, q->sizes[q->rank - 1], "key", k,
+                        k->sizes[k->rank - 1]));
+    ETCH_TRY(need_equal(cx, "attention needs one length in key and value", "key", k, k->sizes[k->rank - 2], "value", v,
+                        v->sizes[v->rank - 2]));
     ETCH_TRY(same_type("attention", "query", q, "key", k));
     ETCH_TRY(same_type("attention", "query", q, "value", v));
     etch_tensor r = { .rank = 0 }, batch_q = *q, batch_k = *k;

@@ -9,10 +9,12 @@ SHAPE(quantize)
     ETCH_TRY(shape_int(ARG(1), 8, &bits));
     ETCH_TRY(shape_int(ARG(2), 0, &group));
     if (w->rank != 2 || !etch_dtype_is_float(w->dtype)) return shape_mismatch("quantize needs a float matrix", "weight", w, NULL, NULL);
-    if (!etch_dim_is_const(w->sizes[0]) || !etch_dim_is_const(w->sizes[1])) return shape_mismatch("quantize needs a constant shape", "weight", w, NULL, NULL);
+    if (!etch_dim_is_const(w->sizes[0]) || !etch_dim_is_const(w->sizes[1]))
+        return shape_mismatch("quantize needs a constant shape", "weight", w, NULL, NULL);
     if (bits != 4 && bits != 8) return ETCH_ERR(ETCH_INVALID, "quantize: bits is %lld, not 4 or 8", (long long)bits);
     int64_t k = w->sizes[1].v;
-    if (k < 1 || group < 0 || (group && k % group)) return ETCH_ERR(ETCH_INVALID, "quantize: %lld columns do not divide into groups of %lld", (long long)k, (long long)group);
+    if (k < 1 || group < 0 || (group && k % group))
+        return ETCH_ERR(ETCH_INVALID, "quantize: %lld columns do not divide into groups of %lld", (long long)k, (long long)group);
     ETCH_TRY(shape_set_like(outs, 0, ETCH_I8, w));
     const etch_dim scales[2] = { w->sizes[0], DIM(group ? k / group : 1) };
     return shape_set(outs, 1, ETCH_F32, 2, scales);
@@ -23,7 +25,8 @@ SHAPE(dequantize)
 {
     TENSOR(q, 0);
     TENSOR(s, 1);
-    if (q->rank != 2 || s->rank != 2 || q->dtype != ETCH_I8 || s->dtype != ETCH_F32 || s->sizes[0].v != q->sizes[0].v || s->sizes[1].v < 1 ||
+    if (q->rank != 2 || s->rank != 2 || q->dtype != ETCH_I8 || s->dtype != ETCH_F32 || s->sizes[0].v != q->sizes[0].v ||
+        s->sizes[1].v < 1 ||
         q->sizes[1].v % s->sizes[1].v)
         return shape_mismatch("dequantize needs q i8[N, K] and scales f32[N, G]", "q", q, "scales", s);
     return shape_set_like(outs, 0, ETCH_F32, q);

@@ -61,7 +61,8 @@ SHAPE(sum_all)
 static etch_status *mean_type(const etch_val *dtype, const etch_tensor *t, etch_dtype *out)
 {
     ETCH_TRY(shape_dtype(dtype, t->dtype, out));
-    if (!etch_dtype_is_float(*out) && !etch_dtype_is_complex(*out)) return shape_mismatch("mean needs a floating point type", "self", t, NULL, NULL);
+    if (!etch_dtype_is_float(*out) && !etch_dtype_is_complex(*out))
+        return shape_mismatch("mean needs a floating point type", "self", t, NULL, NULL);
     return NULL;
 }
 

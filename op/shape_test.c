@@ -208,7 +208,8 @@ void test_op_shape__agrees_with_pytorch(void **state)
     etch_buf_deinit(&text);
     for (int i = 0; i < ETCH_OP_COUNT; i++) {
         const etch_op *op = etch_op_get((etch_op_id)i);
-        static const char *const not_here[] = { "quantized_decomposed::add", "quantized_decomposed::mixed_mm", "quantized_decomposed::mixed_linear" };
+        static const char *const not_here[] = { "quantized_decomposed::add", "quantized_decomposed::mixed_mm",
+            "quantized_decomposed::mixed_linear" };
         bool upstream = etch_str_starts(op->schema->name, "aten::") || etch_str_starts(op->schema->name, "quantized_decomposed::");
         bool elsewhere = !upstream || op->schema->n_returns == 0 || op->schema->returns_scalar;
         for (size_t k = 0; k < sizeof not_here / sizeof not_here[0]; k++) elsewhere |= etch_str_eqz(op->schema->name, not_here[k]);
@@ -282,8 +283,8 @@ void test_op_shape__symbolic_without_guards(void **state)
         "aten::matmul(f32[1, 4, s0, 16], f32[1, 4, 16, s0]) -> f32[1, 4, s0, s0]",
         "aten::bmm(f32[4, s0, 16], f32[4, 16, 64]) -> f32[4, s0, 64]",
         "aten::addmm(f32[128], f32[s0, 64], f32[64, 128], 1, 1) -> f32[s0, 128]",
-        "aten::scaled_dot_product_attention(f32[1, 4, s0, 16], f32[1, 4, 64, 16], f32[1, 4, 64, 16], f32[1, 1, s0, 64], 0.0, false, 0.25, false)"
-        " -> f32[1, 4, s0, 16]",
+        "aten::scaled_dot_product_attention(f32[1, 4, s0, 16], f32[1, 4, 64, 16], f32[1, 4, 64, 16], f32[1, 1, s0, 64], 0.0, false, "
+        "0.25, false) -> f32[1, 4, s0, 16]",
         "aten::scaled_dot_product_attention(f32[1, 4, s0, 16], f32[1, 2, s0, 16], f32[1, 2, s0, 16], none, 0.0, true, none, true)"
         " -> f32[1, 4, s0, 16]",
         "aten::layer_norm(f32[1, s0, 64], [64], f32[64], f32[64], 0.00001, false) -> f32[1, s0, 64]",
@@ -341,10 +342,10 @@ void test_op_shape__custom_operators(void **state)
         "llama::update_cache(f32[1, 3, 2, 16], f32[1, 64, 4, 16], 5) -> error",
         "llama::update_cache_with_indices(f32[1, 3, 2, 16], f32[1, 64, 2, 16], 0, i64[1, 3]) -> f32[1]",
         "llama::custom_sdpa(f32[1, 3, 4, 16], f32[1, 64, 2, 16], f32[1, 64, 2, 16], 5, none, 0.0, true, none) -> f32[1, 3, 4, 16]",
-        "llama::custom_quantized_sdpa(i8[1, 3, 4, 16], i8[1, 64, 2, 16], i8[1, 64, 2, 16], 5, none, 0.0, true, none, none, none, none, none, none, "
-        "none, false) -> f32[1, 3, 4, 16]",
-        "llama::sdpa_with_kv_cache(f32[1, 3, 4, 16], f32[1, 3, 2, 16], f32[1, 3, 2, 16], f32[1, 64, 2, 16], f32[1, 64, 2, 16], 5, 3, none, 0.0, true, "
-        "none) -> f32[1, 3, 4, 16]",
+        "llama::custom_quantized_sdpa(i8[1, 3, 4, 16], i8[1, 64, 2, 16], i8[1, 64, 2, 16], 5, none, 0.0, true, none, none, none, none, "
+        "none, none, none, false) -> f32[1, 3, 4, 16]",
+        "llama::sdpa_with_kv_cache(f32[1, 3, 4, 16], f32[1, 3, 2, 16], f32[1, 3, 2, 16], f32[1, 64, 2, 16], f32[1, 64, 2, 16], 5, 3, none, "
+        "0.0, true, none) -> f32[1, 3, 4, 16]",
         "llama::fast_hadamard_transform(f32[3, 16]) -> f32[3, 16]",
         "llama::gated_delta_rule(f32[1, 4, 3, 8], f32[1, 4, 3, 8], f32[1, 4, 3, 6], f32[1, 4, 3], f32[1, 4, 3], f32[1, 4, 8, 6]) -> "
         "f32[1, 4, 3, 6], f32[1, 4, 8, 6]",
@@ -388,7 +389,8 @@ void test_op_shape__wrong_arguments_are_errors(void **state)
     etch_dim big[3] = { etch_dim_of(INT64_MAX), etch_dim_of(-5), etch_dim_of(INT64_MIN) };
     const etch_val values[] = {
         etch_val_none(), etch_val_tensor(&t), etch_val_int(0), etch_val_int(-1), etch_val_int(INT64_MIN), etch_val_int(INT64_MAX),
-        etch_val_float(0.5), etch_val_bool(true), etch_val_str(ETCH_LIT("same")), { .kind = ETCH_V_INTS }, { .kind = ETCH_V_INTS, .ints = { big, 3 } },
+        etch_val_float(0.5), etch_val_bool(true), etch_val_str(ETCH_LIT("same")), { .kind = ETCH_V_INTS },
+        { .kind = ETCH_V_INTS, .ints = { big, 3 } },
         { .kind = ETCH_V_FLOATS }, { .kind = ETCH_V_TENSORS }, { .kind = ETCH_V_TENSORS, .tensors = { &none, 1 } },
     };
     enum { N = sizeof values / sizeof values[0] };

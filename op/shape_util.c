@@ -11,7 +11,8 @@ etch_status *shape_tensor(const etch_val *v, int i, const etch_tensor **out_t)
 {
     *out_t = v->kind == ETCH_V_TENSOR ? v->t : NULL;
     if (!*out_t) return ETCH_ERR(ETCH_INVALID, "argument %d must be a tensor", i);
-    if ((*out_t)->rank < 0 || (*out_t)->rank > ETCH_MAX_RANK) return ETCH_ERR(ETCH_INVALID, "argument %d has more than %d dims", i, ETCH_MAX_RANK);
+    if ((*out_t)->rank < 0 || (*out_t)->rank > ETCH_MAX_RANK)
+        return ETCH_ERR(ETCH_INVALID, "argument %d has more than %d dims", i, ETCH_MAX_RANK);
     return NULL;
 }
 

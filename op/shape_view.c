@@ -137,7 +137,8 @@ SHAPE(view_as_complex)
 SHAPE(view_as_real)
 {
     TENSOR(t, 0);
-    if (t->dtype != ETCH_C64 || t->rank >= ETCH_MAX_RANK) return shape_mismatch("view_as_real needs a complex tensor", "self", t, NULL, NULL);
+    if (t->dtype != ETCH_C64 || t->rank >= ETCH_MAX_RANK)
+        return shape_mismatch("view_as_real needs a complex tensor", "self", t, NULL, NULL);
     etch_tensor r = *t;
     r.sizes[r.rank++] = DIM(2);
     return shape_set_like(outs, 0, ETCH_F32, &r);
@@ -339,7 +340,8 @@ SHAPE(select)
     ETCH_TRY(shape_axis(ARG(1), t->rank, &axis));
     ETCH_TRY(shape_dim(ARG(2), DIM(0), &index));
     if (!index.e && !t->sizes[axis].e && (index.v < -t->sizes[axis].v || index.v >= t->sizes[axis].v))
-        return ETCH_ERR(ETCH_INVALID, "index %lld is out of range for dim %d of size %lld", (long long)index.v, axis, (long long)t->sizes[axis].v);
+        return ETCH_ERR(ETCH_INVALID, "index %lld is out of range for dim %d of size %lld", (long long)index.v, axis,
+                        (long long)t->sizes[axis].v);
     etch_dim sizes[ETCH_MAX_RANK];
     int n = 0;
     for (int i = 0; i < t->rank; i++)
@@ -409,7 +411,8 @@ SHAPE(narrow)
     ADD(start, length, &end);
     ETCH_TRY(etch_dim_decide(cx->syms, ETCH_CMP_LE, end, t->sizes[axis], cx->where, &inside));
     if (!inside || length.v < 0 || start.v < 0)
-        return ETCH_ERR(ETCH_INVALID, "narrow [%lld, %lld) leaves dim %d of size %lld", (long long)start.v, (long long)end.v, axis, (long long)t->sizes[axis].v);
+        return ETCH_ERR(ETCH_INVALID, "narrow [%lld, %lld) leaves dim %d of size %lld", (long long)start.v, (long long)end.v, axis,
+                        (long long)t->sizes[axis].v);
     etch_tensor r = *t;
     r.sizes[axis] = length;
     return shape_set_like(outs, 0, t->dtype, &r);
@@ -481,7 +484,8 @@ SHAPE(pixel_shuffle)
     TENSOR(t, 0);
     int64_t r;
     ETCH_TRY(shape_int(ARG(1), 1, &r));
-    if (t->rank < 3 || r <= 0 || r > 1 << 20 || t->sizes[t->rank - 3].v % (r * r)) return shape_mismatch("pixel_shuffle", "self", t, NULL, NULL);
+    if (t->rank < 3 || r <= 0 || r > 1 << 20 || t->sizes[t->rank - 3].v % (r * r))
+        return shape_mismatch("pixel_shuffle", "self", t, NULL, NULL);
     etch_tensor o = *t;
     etch_dim *s = &o.sizes[t->rank - 3];
     DIV(s[0], DIM(r * r), &s[0]);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Compares op/ops.def with PyTorch 2.13 and executorch 1.5: every schema is upstream's own, every out name exists there, and the arguments of
-the out form are those that etch_op_param_in_out (op/op.h) says. Prints what differs; exit code 1 when anything does.
+"""Compares op/ops.def with PyTorch 2.13 and executorch 1.5: every schema is upstream's own, every out name exists there, and the
+arguments of the out form are those that etch_op_param_in_out (op/op.h) says. Prints what differs; exit code 1 when anything does.
 
     python tools/golden/schemas.py
 """
