@@ -112,12 +112,12 @@ static etch_status *decode_delegate_call(etch_rt_method *m, etch_fb_table a, etc
     ETCH_ALLOC(in->written, &m->arena, sizeof *in->written * n);
     for (uint32_t i = 0; i < args.n; i++) {
         etch_rt_value *v = &m->values[etch_fb_i32_at(args, i)];
-        if (!v->tensor) return BAD("argument %u is %s", i, etch_rt__kind_name(v->v.kind));
         in->tensors[i] = v->tensor;
     }
     in->n_tensors = (int)args.n;
     ETCH_TRY(in->delegate->backend->bind(in->delegate->self, in->tensors, in->n_tensors, is_output, &scratch));
     for (int i = 0; i < in->n_tensors; i++) {
+        if (!in->tensors[i]) continue;
         if (!is_output[i]) in->ins[in->n_ins++] = in->tensors[i];
         else if (in->tensors[i]->is_constant) return BAD("output %d is a constant", i);
         else in->written[in->n_written++] = in->tensors[i];

@@ -37,7 +37,8 @@ typedef struct etch_backend {
     // Verifies the blob completely. Allocates only what the delegate keeps (packed weights, plans); destroy frees it.
     etch_status *(*init)(etch_span blob, const etch_delegate_env *env, void **out_self);
     // Once per call site at load. Checks the number of arguments, their dtypes, ranks and bounds against the blob, plans intermediate
-    // tensors for the arguments' max_sizes, and sets is_output[i] for each argument. Non-tensor arguments are refused before.
+    // tensors for the arguments' max_sizes, and sets is_output[i] for each argument. args[i] is
+    // NULL where the program passes a value that is no tensor (a symbolic size).
     // *out_scratch: bytes of scratch that execute needs; the runtime gives one block to all delegates of a method, its content is not
     // kept between calls.
     etch_status *(*bind)(void *self, etch_rt_tensor *const *args, int n_args, bool *is_output, size_t *out_scratch);

@@ -1,5 +1,5 @@
-// Random programs from bytes, for fuzzing and tests: well-formed files whose calls have arguments of the right kinds and arbitrary values. What
-// a program does is of no interest; it must not crash.
+// Random programs from bytes, for fuzzing and tests: well-formed files whose calls have arguments of the right kinds and arbitrary values.
+// What a program does is of no interest; it must not crash.
 #ifndef ETCH_RT_PROG_RANDOM_H
 #define ETCH_RT_PROG_RANDOM_H
 
@@ -39,7 +39,8 @@ static inline int prog__describe(prog_random *g, const etch_tensor *t, int flags
 
 static inline int prog__new_tensor(prog_random *g)
 {
-    static const etch_dtype dtypes[] = { ETCH_F32, ETCH_F32, ETCH_I64, ETCH_BOOL, ETCH_I32, ETCH_F16, ETCH_BF16, ETCH_U8, ETCH_I8, ETCH_F64, ETCH_I16 };
+    static const etch_dtype dtypes[] = { ETCH_F32, ETCH_F32, ETCH_I64, ETCH_BOOL, ETCH_I32, ETCH_F16,
+                                         ETCH_BF16, ETCH_U8, ETCH_I8, ETCH_F64, ETCH_I16 };
     for (int id = 0; id < g->p.n_values; id++)  // often one that is there
         if (g->types[id] && prog_take(&g->b, 3) == 0) return id;
     etch_tensor t = { .dtype = dtypes[prog_take(&g->b, sizeof dtypes / sizeof dtypes[0])], .rank = (int)prog_take(&g->b, 5) };
@@ -72,8 +73,9 @@ static inline int prog__argument(prog_random *g, const etch_param *q, etch_val *
 {
     static const char *const words[] = { "none", "tanh", "floor", "trunc", "mean", "constant" };
     *out_v = etch_val_none();
-    bool optional = q->type == ETCH_T_TENSOR_OPT || q->type == ETCH_T_INT_OPT || q->type == ETCH_T_INTS_OPT || q->type == ETCH_T_FLOAT_OPT ||
-                    q->type == ETCH_T_FLOATS_OPT || q->type == ETCH_T_BOOL_OPT || q->type == ETCH_T_SCALAR_OPT || q->type == ETCH_T_STR_OPT;
+    bool optional = q->type == ETCH_T_TENSOR_OPT || q->type == ETCH_T_INT_OPT || q->type == ETCH_T_INTS_OPT ||
+                    q->type == ETCH_T_FLOAT_OPT || q->type == ETCH_T_FLOATS_OPT || q->type == ETCH_T_BOOL_OPT ||
+                    q->type == ETCH_T_SCALAR_OPT || q->type == ETCH_T_STR_OPT;
     if (!prog__room(g, 8)) return -1;
     if (optional && prog_take(&g->b, 3) == 0) return prog__null(g);
     switch (q->type) {

@@ -36,7 +36,7 @@ static bool stored(const etch_st *st, int step, const char *what, int i, etch_te
     return true;
 }
 
-// |a - b| <= tol * (1 + |b|)
+// |a - b| <= tol * (1 + max |b|)
 static void near(const etch_tensor *a, const etch_tensor *b, double tol, int step)
 {
     assert_int_equal(a->dtype, b->dtype);
@@ -45,9 +45,11 @@ static void near(const etch_tensor *a, const etch_tensor *b, double tol, int ste
     void *aligned = malloc(b->capacity + 1);
     assert_non_null(aligned);
     memcpy(aligned, b->data, b->capacity);
+    double scale = 1;
+    for (int64_t i = 0; i < etch_numel(a); i++) scale = fmax(scale, 1 + fabs(etch_load_double(aligned, b->dtype, i)));
     for (int64_t i = 0; i < etch_numel(a); i++) {
         double x = etch_load_double(a->data, a->dtype, i), y = etch_load_double(aligned, b->dtype, i);
-        if (!(fabs(x - y) <= tol * (1 + fabs(y)))) fail_msg("step %d, element %lld: %g, expected %g", step, (long long)i, x, y);
+        if (!(fabs(x - y) <= tol * scale)) fail_msg("step %d, element %lld: %g, expected %g", step, (long long)i, x, y);
     }
     free(aligned);
 }
@@ -79,4 +81,46 @@ void test_rt_replay__llama_portable(void **state)
 {
     (void)state;
     replay("llama-portable", 1e-5);
+}
+
+void test_rt_replay__bert_fp32(void **state)
+{
+    (void)state;
+    replay("bert-fp32", 1e-5);
+}
+
+void test_rt_replay__vit_fp32(void **state)
+{
+    (void)state;
+    replay("vit-fp32", 1e-5);
+}
+
+void test_rt_replay__mobilevit_fp32(void **state)
+{
+    (void)state;
+    replay("mobilevit-fp32", 1e-5);
+}
+
+void test_rt_replay__llama_8w(void **state)
+{
+    (void)state;
+    replay("llama-8w", 1e-5);
+}
+
+void test_rt_replay__llama_4w(void **state)
+{
+    (void)state;
+    replay("llama-4w", 1e-5);
+}
+
+void test_rt_replay__llama_8da4w(void **state)
+{
+    (void)state;
+    replay("llama-8da4w", 1e-5);
+}
+
+void test_rt_replay__llama_8da8w(void **state)
+{
+    (void)state;
+    replay("llama-8da8w", 5e-3);  // one activation rounds the other way: a step of its quantization
 }
