@@ -251,6 +251,7 @@ DECOMP(pad)
     } else if (pairs < 1 || pairs > 3) {
         etch_b_fail(b, "padding of more than three dimensions");
     } else {
-        out[0] = etch_b(b, (etch_str_eqz(mode, "reflect") ? reflect : replicate)[pairs - 1], (const etch_val[]){ n->args[0], n->args[1] }, 2);
+        etch_op_id id = etch_str_eqz(mode, "reflect") ? reflect[pairs - 1] : replicate[pairs - 1];
+        out[0] = etch_b(b, id, (const etch_val[]){ n->args[0], n->args[1] }, 2);
     }
 }
