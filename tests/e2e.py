@@ -238,7 +238,7 @@ def bad_models(tmp):
         j[names[1]]["data_offsets"][1] -= 4
 
     refused("export", "--model", os.path.join(tmp, "nothing"), "-o", out, says=["nothing"])
-    case(["model.safetensors"], blob=lambda d: None)
+    case(["no weights", "safetensors"], blob=lambda d: None)
     case(["model.safetensors"], blob=lambda d: d[:len(d) // 2])
     case(["model.safetensors"], blob=lambda d: d[:5])
     case(["model.safetensors"], blob=lambda d: struct.pack("<Q", 1 << 60) + d[8:])
