@@ -27,10 +27,10 @@ from torch._factories import *  # noqa: E402, F403
 from torch import _composites  # noqa: E402
 
 for _name in _composites.__all__:  # a row of the table is what PyTorch's own export records: it goes first
-    if _name not in _C.functions:
+    if _name not in _C.functions or _name in _composites.VARIADIC:
         globals()[_name] = getattr(_composites, _name)
 for _name in _composites.METHODS:
-    if not hasattr(Tensor, _name):
+    if not hasattr(Tensor, _name) or _name in _composites.VARIADIC:
         setattr(Tensor, _name, getattr(_composites, _name))
 from torch._types import *  # noqa: E402, F403
 from torch._vmap import vmap  # noqa: E402, F401

@@ -17,6 +17,9 @@ unflatten unique unique_consecutive vdot vsplit xlogy erfc erfinv digamma lgamma
 fix positive dist ger unsafe_chunk unsafe_split bucketize kthvalue median quantile mode histc bincount logical_xor dot
 """.split()
 
+# Python forms that no row takes as they are: tensors as separate arguments, orders by name.
+VARIADIC = frozenset(("meshgrid", "norm", "broadcast_tensors", "atleast_1d", "atleast_2d", "atleast_3d", "cartesian_prod", "block_diag"))
+
 _OTHER = """
 einsum meshgrid broadcast_tensors broadcast_shapes atleast_1d atleast_2d atleast_3d hstack vstack dstack row_stack column_stack block_diag
 cartesian_prod combinations tril_indices triu_indices searchsorted tensordot result_type promote_types can_cast is_same_size

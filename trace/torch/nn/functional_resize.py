@@ -16,9 +16,9 @@ def pad(input, pad, mode="constant", value=None):
         return aten.constant_pad_nd(input, pad, 0 if value is None else value)
     rank = len(pad) // 2
     if mode == "reflect":
-        return (aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d)[rank - 1](input, pad)
+        return getattr(aten, f"reflection_pad{rank}d")(input, pad)
     if mode == "replicate":
-        return (aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d)[rank - 1](input, pad)
+        return getattr(aten, f"replication_pad{rank}d")(input, pad)
     if mode == "circular":
         for i in range(rank):
             dim, (before, after) = input.dim() - 1 - i, pad[2 * i:2 * i + 2]
@@ -54,11 +54,8 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
                 size = [int(math.floor(float(input.shape[i + 2]) * s)) for i, s in enumerate(scales)]
             functional = torch.nn.functional
             return (functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d, functional.adaptive_avg_pool3d)[rank - 1](input, size)
-        if mode == "nearest-exact":
-            op = (aten._upsample_nearest_exact1d, aten._upsample_nearest_exact2d, aten._upsample_nearest_exact3d)[rank - 1]
-        else:
-            op = (aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d)[rank - 1]
-        return op.vec(input, size, scales)
+        name = "_upsample_nearest_exact" if mode == "nearest-exact" else "upsample_nearest"
+        return getattr(aten, f"{name}{rank}d").vec(input, size, scales)
     align = bool(align_corners)
     if rank == 1 and mode == "linear":
         return aten.upsample_linear1d.vec(input, size, align, scales)

@@ -22,3 +22,5 @@ from torch.nn.modules.transformer import (  # noqa: F401
     TransformerEncoder,
     TransformerEncoderLayer,
 )
+
+__all__ = [_name for _name, _value in list(globals().items()) if isinstance(_value, type) and not _name.startswith("_")]
