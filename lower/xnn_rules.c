@@ -1,9 +1,24 @@
-// The rules by token of the `xnn` column: lower/xnn_*.c define `const xnn_rule xnn_rule_<token>`. A token without a rule stays outside.
+// The rules by token of the `xnn` column: lower/xnn_*.c define `const xnn_rule xnn_rule_<token>`. A token without a rule does not link.
 #include "lower/xnn.h"
 
-#define OP(id, schema, out, flags, shape, kern, decomp, xnn) extern const xnn_rule xnn_rule_##xnn __attribute__((weak));
+// Tokens of rows that stay outside so far.
+#define xnn_rule_convert xnn_rule_NONE
+#define xnn_rule_prelu xnn_rule_NONE
+#define xnn_rule_to_dim_order xnn_rule_NONE
+#define xnn_rule_max_dim xnn_rule_NONE
+#define xnn_rule_avg_pool2d xnn_rule_NONE
+#define xnn_rule_max_pool2d xnn_rule_NONE
+#define xnn_rule_conv xnn_rule_NONE
+#define xnn_rule_batch_norm xnn_rule_NONE
+#define xnn_rule_upsample_bilinear2d xnn_rule_NONE
+#define xnn_rule_linear_dynamic xnn_rule_NONE
+#define xnn_rule_linear_channel xnn_rule_NONE
+
+#define OP(id, schema, out, flags, shape, kern, decomp, xnn) extern const xnn_rule xnn_rule_##xnn;
 #include "op/ops.def"
 #undef OP
+
+const xnn_rule xnn_rule_NONE = { XNN_MOVES, false, NULL, NULL, NULL };
 
 const xnn_rule *lw_xnn_rule(etch_op_id id)
 {
@@ -12,5 +27,6 @@ const xnn_rule *lw_xnn_rule(etch_op_id id)
 #include "op/ops.def"
 #undef OP
     };
-    return (unsigned)id < ETCH_OP_COUNT ? rules[id] : NULL;
+    const xnn_rule *r = (unsigned)id < ETCH_OP_COUNT ? rules[id] : NULL;
+    return r && r->can ? r : NULL;
 }
