@@ -1,13 +1,18 @@
-// One XNNPACK payload: header, flatbuffer (XNNGraph), region of small constants. In: a group of nodes. Out: group->blob.
+// One XNNPACK payload: header and flatbuffer (XNNGraph). In: a group of nodes. Out: group->blob, and named data for its constants.
 //
-//   0   u32 0 · "XH00" · u16 30 · u32 flatbuffer offset 32 · u32 flatbuffer size · u32 constants offset · u64 constants size · 2 zero bytes
-//   32  flatbuffer "XN01", zero padded to 16 · constants, 16-aligned
+// The format also has a region for constants behind the flatbuffer. It stays empty: the official runtime frees the payload after the load, but
+// XNNPACK keeps pointing at constant operands of elementwise nodes. Named data lives on.
+//
+//   0   u32 0 · "XH00" · u16 30 · u32 flatbuffer offset 32 · u32 flatbuffer size · u32 constants offset (the end) · u64 0 · 2 zero bytes
+//   32  flatbuffer "XN01", zero padded to 16
 //
 // Values are defined when first asked for. Sizes are upper bounds: XNNPACK takes the present sizes from the arguments at each call.
 #include "lower/xnn.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
+
+#include "base/num.h"
 
 // What a tensor of the graph is in this payload.
 typedef struct known { const etch_value *v; uint32_t id, nhwc; struct known *next; } known;
@@ -21,7 +26,6 @@ struct xnn_build {
     etch_fbo *consts; int n_consts, cap_consts;
     known *table[1024];
     struct { double v; uint32_t id; } *scalars; int n_scalars, cap_scalars;
-    etch_buf region;
     double lo, hi;       // limits of the next node
 };
 
@@ -153,11 +157,14 @@ etch_status *xnn_scalar(xnn_build *x, double v, uint32_t *out_id)
             return NULL;
         }
     float f = (float)v;
-    xnn_value d = plain(1, (int64_t[]){ 1 });
-    etch_buf_pad(&x->region, 16);
-    ETCH_TRY(push_const(x, x->region.len, 4, (etch_str){ NULL, 0 }, &d.constant));
-    etch_buf_put(&x->region, &f, 4);
-    ETCH_TRY(xnn_define(x, &d, out_id));
+    etch_value *data;
+    lw_slot *slot;
+    etch_tensor t = { .dtype = ETCH_F32, .rank = 1, .sizes = { etch_dim_of(1) }, .data = &f, .capacity = 4 };
+    char name[16];
+    snprintf(name, sizeof name, "f32_%08x", etch_f32_bits(f));
+    ETCH_TRY(etch_method_add_data(x->lm->m, &t, &data));
+    ETCH_TRY(lw_slot_add(x->lm, data, &slot));
+    ETCH_TRY(xnn_const(x, data, 1, (int64_t[]){ 1 }, etch_str_of(name), out_id));
     LW_GROW(&x->lm->lp->arena, x->scalars, x->n_scalars, x->cap_scalars);
     x->scalars[x->n_scalars].v = v;
     x->scalars[x->n_scalars++].id = *out_id;
@@ -175,7 +182,7 @@ static etch_str name_of(const etch_value *v)
     }
 }
 
-// A constant operand. One element of literal data becomes a scalar of the payload, so that it needs no named entry.
+// A constant operand. One element of literal data is shared with the scalars.
 static etch_status *const_operand(xnn_build *x, etch_value *v, uint32_t *out_id)
 {
     const etch_value *root = lw_const_root(x->lm, v);
@@ -479,8 +486,7 @@ static etch_status *assemble(xnn_build *x)
     etch_fbb_ref(b, root, ETCH_FB(XNNGraph, constant_data), etch_fbb_refs(b, x->consts, (size_t)x->n_consts));
     etch_buf_init(&fb);
     etch_status *s = etch_fbb_finish(b, root, "XN01", 0, &fb);
-    if (!s) s = etch_buf_check(&x->region);
-    size_t start = 32 + (fb.len + 15) / 16 * 16, len = start + x->region.len;
+    size_t len = 32 + (fb.len + 15) / 16 * 16;
     uint8_t *p = s ? NULL : etch_arena_alloc(&x->lm->lp->arena, len);
     if (!s && !p) s = ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     if (!s) {
@@ -488,10 +494,8 @@ static etch_status *assemble(xnn_build *x)
         store(p + 8, 30, 2);
         store(p + 10, 32, 4);
         store(p + 14, fb.len, 4);
-        store(p + 18, start, 4);
-        store(p + 22, x->region.len, 8);
+        store(p + 18, len, 4);
         memcpy(p + 32, fb.ptr, fb.len);
-        if (x->region.len) memcpy(p + start, x->region.ptr, x->region.len);
         x->g->blob = (etch_span){ p, len };
     }
     etch_buf_deinit(&fb);
@@ -507,10 +511,8 @@ etch_status *lw_payload(lw_method *lm, lw_group *g)
     x->lo = -INFINITY;
     x->hi = INFINITY;
     etch_fbb_init(&x->fb);
-    etch_buf_init(&x->region);
     etch_status *s = write_nodes(x);
     if (!s) s = assemble(x);
     etch_fbb_deinit(&x->fb);
-    etch_buf_deinit(&x->region);
     return s;
 }

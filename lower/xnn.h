@@ -57,7 +57,7 @@ etch_status *xnn_out(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_US
 etch_status *xnn_alias(xnn_build *x, etch_value *v, uint32_t id) ETCH_MUST_USE;
 // An internal float32 value with upper-bound dims.
 etch_status *xnn_temp(xnn_build *x, int rank, const int64_t *dims, uint32_t *out_id) ETCH_MUST_USE;
-// A float32 constant of one element, dims [1], stored in the payload.
+// A float32 constant of one element, dims [1].
 etch_status *xnn_scalar(xnn_build *x, double v, uint32_t *out_id) ETCH_MUST_USE;
 // The constant v with other dims (same bytes), as named data. `name`: preferred key.
 etch_status *xnn_const(xnn_build *x, etch_value *v, int rank, const int64_t *dims, etch_str name, uint32_t *out_id) ETCH_MUST_USE;
