@@ -98,6 +98,7 @@ static etch_status *emit_plan(lw_method *lm, etch_fbo *out)
 static etch_status *lower_method(lw_method *lm, etch_fbo *out)
 {
     ETCH_TRY(write_back(lm->m));
+    if (lm->lp->opts->recipe == ETCH_RECIPE_XNNPACK) ETCH_TRY(lw_masks(lm));
     ETCH_TRY(lw_slots_init(lm));
     ETCH_TRY(lw_schedule_all(lm));
     int n_nodes = lm->n_steps;

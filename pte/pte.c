@@ -39,16 +39,21 @@ static etch_status *read_header(etch_pte *p)
     return NULL;
 }
 
-// Non-empty segments lie in the segment region, sorted, without overlap.
+// Non-empty segments lie in the segment region, sorted, without overlap; but a later segment may be a window of segment 0, the constants
+// (a table that is both an operator's constant and a delegate's weight is stored once).
 static etch_status *check_segments(const etch_pte *p)
 {
-    uint64_t last = 0;
+    uint64_t last = 0, first_end = 0, first_off = 0;
     for (uint32_t i = 0; i < p->segments.n; i++) {
         etch_fb_table t = etch_fb_table_at(p->segments, i);
         uint64_t off = etch_fb_get_u64(t, ETCH_FB(DataSegment, offset)), size = etch_fb_get_u64(t, ETCH_FB(DataSegment, size)), end;
         if (is_empty_segment(t)) continue;
         if (!etch_add_ok(off, size, &end) || end > p->segment_data_size)
             return BAD("segment %u ends at byte %llu of %llu", i, (unsigned long long)end, (unsigned long long)p->segment_data_size);
+        if (i == 0) {
+            first_off = off;
+            first_end = end;
+        } else if (off >= first_off && end <= first_end) continue;
         if (off < last) return BAD("segment %u overlaps the one before it", i);
         last = end;
     }
