@@ -82,6 +82,7 @@ static etch_status *bind(void *self, etch_rt_tensor *const *args, int n_args, bo
         if (x->externs[i] < 0) continue;
         if (!args[i]) return BAD("argument %d is no tensor", i);
         etch_xnn_value *v = &x->values[x->externs[i]];
+        if (!args[i]) return BAD("argument %d is not a tensor", i);
         if (!type_fits(v, args[i]->t.dtype)) return BAD("argument %d is %s, the payload's datatype is %d", i, etch_dtype_name(args[i]->t.dtype), v->type);
         is_output[i] = v->where == XV_OUTPUT;
         if (args[i]->t.rank > ETCH_XNN_RANK) return BAD("argument %d has rank %d, at most %d", i, args[i]->t.rank, ETCH_XNN_RANK);
