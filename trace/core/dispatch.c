@@ -434,7 +434,7 @@ static PyObject *run(core_op *op, binding *b)
     }
     PyObject *out = results(b, chosen, vals, node, device);
     PyObject *grad = out && b->kwargs && core_is_tensor(b->st, out) ? PyDict_GetItemString(b->kwargs, "requires_grad") : NULL;
-    if (grad) ((core_tensor *)out)->requires_grad = PyObject_IsTrue(grad) == 1;
+    if (grad) ((core_tensor *)out)->requires_grad = grad == Py_True;
     return out;
 }
 

@@ -155,7 +155,7 @@ static PyObject *p_tensor(PyObject *module, PyObject *args, PyObject *kwargs)
     uint8_t d = st->default_device;
     if (device && device != Py_None) core_device_of(st, device, &d);
     PyObject *t = core_tensor_from(st, data, dtype, d);
-    if (t && grad) ((core_tensor *)t)->requires_grad = PyObject_IsTrue(grad) == 1;
+    if (t && grad) ((core_tensor *)t)->requires_grad = grad == Py_True;
     return t;
 }
 
