@@ -283,6 +283,22 @@ static void print_counts(const char *title, json_t *counts)
     json_object_foreach(counts, name, n) printf("    %5lld  %s\n", (long long)json_integer_value(n), name);
 }
 
+// "XnnpackBackend, OtherBackend": each once.
+static void backend_names(const json_t *delegates, char *out, size_t cap)
+{
+    size_t i, used = 0;
+    const json_t *v;
+    *out = 0;
+    json_array_foreach(delegates, i, v)
+    {
+        const char *name = json_string_value(json_object_get(v, "backend"));
+        if (!name || strstr(out, name)) continue;
+        int n = snprintf(out + used, cap - used, "%s%s", used ? ", " : "", name);
+        if (n < 0 || (size_t)n >= cap - used) return;
+        used += (size_t)n;
+    }
+}
+
 static void print_method(json_t *m)
 {
     size_t i;
@@ -291,7 +307,7 @@ static void print_method(json_t *m)
     printf("  inputs and outputs\n");
     json_array_foreach(json_object_get(m, "inputs"), i, v) print_value("in", i, v);
     json_array_foreach(json_object_get(m, "outputs"), i, v) print_value("out", i, v);
-    char title[64];
+    char title[192], names[128];
     snprintf(title, sizeof title, "%lld instructions", int_at(m, "instructions"));
     print_counts(title, json_object_get(m, "operators"));
     json_array_foreach(json_object_get(m, "delegates"), i, v)
@@ -301,7 +317,7 @@ static void print_method(json_t *m)
         json_object_foreach(json_object_get(v, "nodes"), node, n)
             json_object_set_new(all, node, json_integer(json_integer_value(json_object_get(all, node)) + json_integer_value(n)));
     }
-    snprintf(title, sizeof title, "nodes in %zu delegates", json_array_size(json_object_get(m, "delegates")));
+    snprintf(title, sizeof title, "nodes in %zu delegates (%s)", json_array_size(json_object_get(m, "delegates")), backend_names(m, names, sizeof names));
     print_counts(title, all);
     json_decref(all);
     char *buffers = json_dumps(json_object_get(bytes, "buffers"), JSON_COMPACT);
