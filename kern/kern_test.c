@@ -284,3 +284,127 @@ void test_kern_kern__agrees_with_pytorch(void **state)
     assert_true(n > 500);
     if (bad) fail_msg("%d cases differ", bad);
 }
+
+// ---- hostile arguments ----
+
+static uint64_t next(uint64_t *s)
+{
+    *s ^= *s << 13;
+    *s ^= *s >> 7;
+    return *s ^= *s << 17;
+}
+
+// Breaks one argument or output of a call that was right: another kind, dtype, size, rank, value, a missing tensor.
+static void damage(etch_val *args, int n_args, etch_tensor *outs, int n_outs, uint64_t *seed)
+{
+    static const int64_t odd[] = { 0, 1, -1, 2, 7, -100, 1000000007, INT64_MAX, INT64_MIN, INT32_MAX };
+    int i = (int)(next(seed) % (uint64_t)(n_args + n_outs));
+    int64_t v = odd[next(seed) % 10];
+    etch_tensor *t = i >= n_args ? &outs[i - n_args] : args[i].kind == ETCH_V_TENSOR ? args[i].t : NULL;
+    if (i < n_args && args[i].kind == ETCH_V_TENSORS && args[i].tensors.n && next(seed) % 2) {
+        int k = (int)(next(seed) % (uint64_t)args[i].tensors.n);
+        if (next(seed) % 4 == 0) args[i].tensors.p[k] = NULL;
+        t = args[i].tensors.p[k];
+    }
+    if (i < n_args && !t) {
+        if (args[i].kind == ETCH_V_INTS && args[i].ints.n && next(seed) % 2) args[i].ints.p[next(seed) % (uint64_t)args[i].ints.n].v = v;
+        else if (args[i].kind == ETCH_V_INTS && args[i].ints.n && next(seed) % 2) args[i].ints.n--;
+        else if (args[i].kind == ETCH_V_INT && next(seed) % 4) args[i].i.v = v;
+        else args[i] = next(seed) % 3 == 0 ? etch_val_none() : next(seed) % 2 ? etch_val_int(v) : etch_val_float((double)v * 0.5);
+        return;
+    }
+    if (!t) return;
+    switch (next(seed) % 6) {
+    case 0: {  // another dtype that needs no more bytes
+        static const etch_dtype d[] = { ETCH_BOOL, ETCH_I8, ETCH_I32, ETCH_I64, ETCH_F32, ETCH_F64, ETCH_BF16, ETCH_C64 };
+        etch_dtype to = d[next(seed) % 8];
+        if (etch_dtype_size(to) <= etch_dtype_size(t->dtype)) t->dtype = to;
+        return;
+    }
+    case 1:  // a smaller dim
+        if (t->rank) t->sizes[next(seed) % (uint64_t)t->rank].v /= 2;
+        return;
+    case 2:  // two dims exchanged
+        if (t->rank > 1) {
+            etch_dim d = t->sizes[0];
+            t->sizes[0] = t->sizes[t->rank - 1];
+            t->sizes[t->rank - 1] = d;
+        }
+        return;
+    case 3:  // a dim less, or one of size 1 more
+        if (t->rank && next(seed) % 2) t->rank--;
+        else if (t->rank < ETCH_MAX_RANK) t->sizes[t->rank++].v = 1;
+        return;
+    case 4:  // other data
+        for (size_t k = 0; k < t->capacity; k++) ((uint8_t *)t->data)[k] = (uint8_t)next(seed);
+        return;
+    default:
+        if (i < n_args && args[i].kind == ETCH_V_TENSOR) args[i] = next(seed) % 2 ? etch_val_none() : etch_val_int(v);
+        return;
+    }
+}
+
+typedef struct pool { uint8_t *blocks[64]; int n; } pool;
+static void *pool_scratch(void *user, size_t bytes)
+{
+    pool *p = user;
+    if (p->n == 64 || bytes > (64u << 20)) return NULL;
+    return p->blocks[p->n++] = aligned_alloc(64, etch_align_up(bytes, 64));
+}
+
+static void attack(const char *line, size_t len, uint64_t *seed)
+{
+    etch_arena arena;
+    etch_arena_init(&arena);
+    reader r = { line, line + len, &arena, false };
+    const char *open = memchr(line, '(', len);
+    const etch_op *op = etch_op_find((etch_str){ line, (size_t)(open - line) });
+    etch_val args[32];
+    int n_args = 0, n_outs = 0;
+    r.p = open + 1;
+    while (!eat(&r, ")")) {
+        if (n_args) assert_true(eat(&r, ","));
+        args[n_args++] = read_val(&r);
+    }
+    assert_true(eat(&r, "->"));
+    etch_tensor outs[32], *ptrs[32], copies[64];
+    while (!eat(&r, "any") && r.p < r.end && (n_outs == 0 || eat(&r, ","))) {
+        blanks(&r);
+        etch_tensor *t = read_tensor(&r);
+        outs[n_outs++] = *t;
+    }
+    int n_copies = 0;  // what must be freed, whatever the damage does
+    for (int i = 0; i < n_args; i++) {
+        if (args[i].kind == ETCH_V_TENSOR) copies[n_copies++] = *args[i].t;
+        for (int k = 0; args[i].kind == ETCH_V_TENSORS && k < args[i].tensors.n; k++)
+            if (args[i].tensors.p[k]) copies[n_copies++] = *args[i].tensors.p[k];
+    }
+    for (int i = 0; i < n_outs; i++) copies[n_copies++] = outs[i], ptrs[i] = &outs[i];
+    for (int m = 1 + (int)(next(seed) % 2); m > 0; m--) damage(args, n_args, outs, n_outs, seed);
+    pool p = { .n = 0 };
+    etch_kern_cx cx = { pool_scratch, &p };
+    etch_status_ignore(etch_kern_find(op->id)(&cx, args, n_args, ptrs, n_outs));
+    for (int i = 0; i < p.n; i++) free(p.blocks[i]);
+    for (int i = 0; i < n_copies; i++) free(copies[i].data);
+    etch_arena_deinit(&arena);
+}
+
+// Every recorded call with damaged arguments, given to the kernel without the shape rule in front: a result or a status, never a bad
+// access (run under the sanitizers).
+void test_kern_kern__hostile_arguments_do_no_harm(void **state)
+{
+    (void)state;
+    etch_buf file = { 0 };
+    assert_null(etch_file_read(ETCH_SOURCE_DIR "/kern/testdata/kernels.txt", &file));
+    const char *p = (const char *)file.ptr, *end = p + file.len, *rounds = getenv("ETCH_KERN_ROUNDS");
+    uint64_t seed = 88172645463325252u;
+    int n = rounds ? atoi(rounds) : 3;
+    while (p < end) {
+        const char *nl = memchr(p, '\n', (size_t)(end - p)), *open = memchr(p, '(', (size_t)(end - p));
+        size_t len = (size_t)((nl ? nl : end) - p);
+        const etch_op *op = *p == '#' || !open ? NULL : etch_op_find((etch_str){ p, (size_t)(open - p) });
+        for (int i = 0; i < n && op && etch_kern_find(op->id); i++) attack(p, len, &seed);
+        p += len + 1;
+    }
+    etch_buf_deinit(&file);
+}
