@@ -40,21 +40,21 @@ static bool tensor_fits(const lw_method *lm, const etch_tensor *t, bool is_const
     return true;
 }
 
-typedef struct { const lw_method *lm; bool ok; int n_live; } fit;
+typedef struct { const lw_method *lm; bool ok, own_types; int n_live; } fit;
 
 static void use_fits(void *user, etch_value *v)
 {
     fit *f = user;
     const lw_slot *s = lw_slot_of(v);
     f->n_live += !s->is_const;
-    if (v->is_scalar || !tensor_fits(f->lm, &v->t, s->is_const)) f->ok = false;
+    if (v->is_scalar || (!(f->own_types && s->is_const) && !tensor_fits(f->lm, &v->t, s->is_const))) f->ok = false;
 }
 
 static const xnn_rule *rule_for(const lw_method *lm, const etch_node *n)
 {
     const xnn_rule *r = lw_xnn_rule(n->op->id);
     if (!r) return NULL;
-    fit f = { lm, true, 0 };
+    fit f = { lm, true, r->own_types, 0 };
     etch_node_each_use(n, use_fits, &f);
     for (int i = 0; i < n->n_outs; i++)
         if (n->outs[i]->is_scalar || (lw_slot_of(n->outs[i])->uses && !tensor_fits(lm, &n->outs[i]->t, false))) f.ok = false;

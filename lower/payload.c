@@ -15,7 +15,7 @@
 #include "base/num.h"
 
 // What a tensor of the graph is in this payload.
-typedef struct known { const etch_value *v; uint32_t id, nhwc; struct known *next; } known;
+typedef struct known { const etch_value *v; uint32_t id, nhwc, dynamic; struct known *next; } known;
 
 struct xnn_build {
     lw_method *lm;
@@ -40,7 +40,7 @@ static etch_status *find(xnn_build *x, const etch_value *v, known **out)
             return NULL;
         }
     ETCH_ALLOC(*out, &x->lm->lp->arena, sizeof **out);
-    **out = (known){ v, XNN_NONE, XNN_NONE, x->table[h] };
+    **out = (known){ v, XNN_NONE, XNN_NONE, XNN_NONE, x->table[h] };
     x->table[h] = *out;
     return NULL;
 }
@@ -171,8 +171,7 @@ etch_status *xnn_scalar(xnn_build *x, double v, uint32_t *out_id)
     return NULL;
 }
 
-// State-dict name of a constant: its own, or that of the only named thing it is computed from.
-static etch_str name_of(const etch_value *v)
+etch_str xnn_name_of(const etch_value *v)
 {
     for (;;) {
         if (v->fqn.len) return v->fqn;
@@ -192,8 +191,8 @@ static etch_status *const_operand(xnn_build *x, etch_value *v, uint32_t *out_id)
         memcpy(&f, root->t.data, 4);
         return xnn_scalar(x, f, out_id);
     }
-    if (v->t.rank == 0) return xnn_const(x, v, 1, (int64_t[]){ 1 }, name_of(v), out_id);
-    return xnn_const(x, v, v->t.rank, s->bound, name_of(v), out_id);
+    if (v->t.rank == 0) return xnn_const(x, v, 1, (int64_t[]){ 1 }, xnn_name_of(v), out_id);
+    return xnn_const(x, v, v->t.rank, s->bound, xnn_name_of(v), out_id);
 }
 
 etch_status *xnn_const_node(xnn_build *x, etch_op_id op, const etch_val *args, int n_args, etch_value **out)
@@ -239,6 +238,24 @@ etch_status *xnn_in(xnn_build *x, etch_value *v, uint32_t *out_id)
         }
     }
     *out_id = k->id;
+    return NULL;
+}
+
+etch_status *xnn_in_dynamic(xnn_build *x, etch_value *v, uint32_t *out_id)
+{
+    known *k;
+    ETCH_TRY(find(x, v, &k));
+    if (k->dynamic == XNN_NONE) {
+        uint32_t in;
+        ETCH_TRY(xnn_in(x, v, &in));
+        xnn_value d = plain(v->t.rank, lw_slot_of(v)->bound);
+        d.datatype = XNN_QDINT8;
+        d.quant = ETCH_FBU(XNNQuantParams, PerTokenDynamicQuant);
+        d.nonbatch_dims = 1;
+        ETCH_TRY(xnn_define(x, &d, &k->dynamic));
+        ETCH_TRY(XNN_UNARY(x, XNNConvert, in, k->dynamic));
+    }
+    *out_id = k->dynamic;
     return NULL;
 }
 

@@ -22,6 +22,7 @@ typedef struct xnn_rule {
     etch_status *(*write)(xnn_build *x, const etch_node *n);
     // May mark nodes that make its arguments as left out (xnn_skip), before anything is written. NULL: nothing to absorb.
     etch_status *(*absorb)(xnn_build *x, const etch_node *n);
+    bool own_types;          // constants may have other types than float32: `can` looks at them
 } xnn_rule;
 
 // NULL: stays outside.
@@ -51,6 +52,8 @@ enum { XNN_FP32 = 1, XNN_FP16 = 2, XNN_QCINT8 = 6, XNN_QDINT8 = 9, XNN_QBINT4 = 
 etch_status *xnn_define(xnn_build *x, const xnn_value *v, uint32_t *out_id) ETCH_MUST_USE;
 // The id of a tensor in logical (row-major) order: an argument of the delegate, a result made before, or a constant.
 etch_status *xnn_in(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
+// The same tensor in int8, quantized by row at run time (one XNNConvert, shared).
+etch_status *xnn_in_dynamic(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
 // The id that a result is to be written to. With takes_clamp set in the rule, the next node gets the limits of a clamp that was folded.
 etch_status *xnn_out(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
 // The result is the value `id` itself: no node, or a copy when it leaves the delegate.
@@ -61,6 +64,8 @@ etch_status *xnn_temp(xnn_build *x, int rank, const int64_t *dims, uint32_t *out
 etch_status *xnn_scalar(xnn_build *x, double v, uint32_t *out_id) ETCH_MUST_USE;
 // The constant v with other dims (same bytes), as named data. `name`: preferred key.
 etch_status *xnn_const(xnn_build *x, etch_value *v, int rank, const int64_t *dims, etch_str name, uint32_t *out_id) ETCH_MUST_USE;
+// State-dict name of a constant: its own, or that of what it is computed from. May be empty.
+etch_str xnn_name_of(const etch_value *v);
 // Index in constant_data of the bytes of v, for quantized definitions and scales.
 etch_status *xnn_const_data(xnn_build *x, etch_value *v, etch_str name, uint32_t *out_index) ETCH_MUST_USE;
 // A node over constants, evaluated when the file is written. Trailing arguments take their defaults.

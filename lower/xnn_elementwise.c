@@ -61,7 +61,7 @@ static bool can_unary(const lw_method *lm, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_unary;
-const xnn_rule xnn_rule_unary = { XNN_LIGHT, false, can_unary, write_unary, NULL };
+const xnn_rule xnn_rule_unary = { XNN_LIGHT, false, can_unary, write_unary, NULL, false };
 
 static etch_status *write_clamp(xnn_build *x, const etch_node *n)
 {
@@ -87,7 +87,7 @@ static bool can_clamp(const lw_method *lm, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_clamp;
-const xnn_rule xnn_rule_clamp = { XNN_LIGHT, false, can_clamp, write_clamp, NULL };
+const xnn_rule xnn_rule_clamp = { XNN_LIGHT, false, can_clamp, write_clamp, NULL, false };
 
 static etch_status *write_leaky_relu(xnn_build *x, const etch_node *n)
 {
@@ -101,7 +101,7 @@ static etch_status *write_leaky_relu(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_leaky_relu;
-const xnn_rule xnn_rule_leaky_relu = { XNN_LIGHT, false, always, write_leaky_relu, NULL };
+const xnn_rule xnn_rule_leaky_relu = { XNN_LIGHT, false, always, write_leaky_relu, NULL, false };
 
 // A value like the operand, in the operand's layout.
 static etch_status *like(xnn_build *x, const etch_node *n, uint32_t *out)
@@ -135,7 +135,7 @@ static etch_status *write_gelu(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_gelu;
-const xnn_rule xnn_rule_gelu = { XNN_LIGHT, false, always, write_gelu, NULL };
+const xnn_rule xnn_rule_gelu = { XNN_LIGHT, false, always, write_gelu, NULL, false };
 
 // pow with exponent 2 or 3.
 static etch_status *write_square(xnn_build *x, const etch_node *n)
@@ -155,7 +155,7 @@ static bool can_square(const lw_method *lm, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_square;
-const xnn_rule xnn_rule_square = { XNN_LIGHT, false, can_square, write_square, NULL };
+const xnn_rule xnn_rule_square = { XNN_LIGHT, false, can_square, write_square, NULL, false };
 
 // ---- two operands
 static bool same_sizes(const etch_value *a, const etch_value *b)
@@ -207,7 +207,7 @@ static etch_status *write_binary(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_binary;
-const xnn_rule xnn_rule_binary = { XNN_LIGHT, true, can_binary, write_binary, NULL };
+const xnn_rule xnn_rule_binary = { XNN_LIGHT, true, can_binary, write_binary, NULL, false };
 
 static bool can_binary_scalar(const lw_method *lm, const etch_node *n)
 {
@@ -226,4 +226,4 @@ static etch_status *write_binary_scalar(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_binary_scalar;
-const xnn_rule xnn_rule_binary_scalar = { XNN_LIGHT, true, can_binary_scalar, write_binary_scalar, NULL };
+const xnn_rule xnn_rule_binary_scalar = { XNN_LIGHT, true, can_binary_scalar, write_binary_scalar, NULL, false };

@@ -20,8 +20,6 @@ static etch_value *stored_weight(etch_value *w, bool is_kn, uint32_t *out_flag)
     return w;
 }
 
-static etch_str name_of(const etch_value *v) { return v->fqn.len ? v->fqn : v->src == ETCH_SRC_FILE ? v->name : (etch_str){ NULL, 0 }; }
-
 typedef struct { etch_value *in, *weight, *bias; bool is_kn; } parts;
 
 static bool split(const etch_node *n, parts *p)
@@ -51,8 +49,8 @@ static etch_status *write_linear(xnn_build *x, const etch_node *n)
     if (!split(n, &p)) return ETCH_ERR(ETCH_INTERNAL, "a linear without operands");
     etch_value *w = stored_weight(p.weight, p.is_kn, &flags);
     ETCH_TRY(xnn_in(x, p.in, &in));
-    ETCH_TRY(xnn_const(x, w, 2, lw_slot_of(w)->bound, name_of(w), &weight));
-    if (p.bias) ETCH_TRY(xnn_const(x, p.bias, 1, (int64_t[]){ lw_slot_of(p.weight)->bound[p.is_kn ? 1 : 0] }, name_of(p.bias), &bias));
+    ETCH_TRY(xnn_const(x, w, 2, lw_slot_of(w)->bound, xnn_name_of(w), &weight));
+    if (p.bias) ETCH_TRY(xnn_const(x, p.bias, 1, (int64_t[]){ lw_slot_of(p.weight)->bound[p.is_kn ? 1 : 0] }, xnn_name_of(p.bias), &bias));
     ETCH_TRY(xnn_out(x, n->outs[0], &out));
     etch_fbb *b = xnn_fbb(x);
     etch_fbo t = etch_fbb_table(b, ETCH_FB_XNNFullyConnected);
@@ -65,7 +63,7 @@ static etch_status *write_linear(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_linear;
-const xnn_rule xnn_rule_linear = { XNN_HEAVY, true, can_linear, write_linear, NULL };
+const xnn_rule xnn_rule_linear = { XNN_HEAVY, true, can_linear, write_linear, NULL, false };
 
 // ---- bmm: [.., M, K] x [.., K, N]
 static bool can_bmm(const lw_method *lm, const etch_node *n)
@@ -114,4 +112,4 @@ static etch_status *write_bmm(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_bmm;
-const xnn_rule xnn_rule_bmm = { XNN_HEAVY, false, can_bmm, write_bmm, absorb_bmm };
+const xnn_rule xnn_rule_bmm = { XNN_HEAVY, false, can_bmm, write_bmm, absorb_bmm, false };

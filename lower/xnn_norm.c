@@ -21,7 +21,7 @@ static etch_status *write_softmax(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_softmax;
-const xnn_rule xnn_rule_softmax = { XNN_LIGHT, false, can_softmax, write_softmax, NULL };
+const xnn_rule xnn_rule_softmax = { XNN_LIGHT, false, can_softmax, write_softmax, NULL, false };
 
 // Bounds of t as [rows, 1, columns, 1], with the last n_last dims as columns.
 static void rows_columns(const lw_slot *s, int n_last, int64_t dims[4])
@@ -96,7 +96,7 @@ static etch_status *write_mean(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_mean;
-const xnn_rule xnn_rule_mean = { XNN_LIGHT, false, can_mean, write_mean, NULL };
+const xnn_rule xnn_rule_mean = { XNN_LIGHT, false, can_mean, write_mean, NULL, false };
 
 // ---- layer norm: (x - mean) * rsqrt(mean((x - mean)^2) + eps) * weight + bias
 static bool const_or_none(const etch_val *a) { return a->kind == ETCH_V_NONE || xnn_is_const(a); }
@@ -149,4 +149,4 @@ static etch_status *write_layer_norm(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_layer_norm;
-const xnn_rule xnn_rule_layer_norm = { XNN_LIGHT, false, can_layer_norm, write_layer_norm, NULL };
+const xnn_rule xnn_rule_layer_norm = { XNN_LIGHT, false, can_layer_norm, write_layer_norm, NULL, false };

@@ -11,14 +11,12 @@
 #define xnn_rule_conv xnn_rule_NONE
 #define xnn_rule_batch_norm xnn_rule_NONE
 #define xnn_rule_upsample_bilinear2d xnn_rule_NONE
-#define xnn_rule_linear_dynamic xnn_rule_NONE
-#define xnn_rule_linear_channel xnn_rule_NONE
 
 #define OP(id, schema, out, flags, shape, kern, decomp, xnn) extern const xnn_rule xnn_rule_##xnn;
 #include "op/ops.def"
 #undef OP
 
-const xnn_rule xnn_rule_NONE = { XNN_MOVES, false, NULL, NULL, NULL };
+const xnn_rule xnn_rule_NONE = { XNN_MOVES, false, NULL, NULL, NULL, false };
 
 const xnn_rule *lw_xnn_rule(etch_op_id id)
 {
