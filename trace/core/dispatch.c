@@ -18,6 +18,7 @@ typedef struct {
     bool loose;                        // second round
     char why[160];
     core_tensor *first;                // first tensor argument
+    core_tensor *written;              // the argument that an in-place row writes
     bool any_meta;
 } binding;
 
@@ -267,6 +268,7 @@ static fit bind(binding *b, const etch_op *op, etch_val *vals)
         const bool spread = ints && i <= 1 && !is_list(b->args[a]) && (!p->fixed_len || b->n - a > 1) &&
                             (i + 1 == s->n_params || s->params[i + 1].kwarg_only) &&
                             (PyLong_Check(b->args[a]) || core_is_symint(b->args[a]) || core_is_tensor(b->st, b->args[a]) || PyIndex_Check(b->args[a]));
+        if (p->is_mutable && core_is_tensor(b->st, b->args[a])) b->written = (core_tensor *)b->args[a];
         fit f = spread ? bind_list(b, p, NULL, b->args + a, b->n - a, &vals[i]) : bind_param(b, p, b->args[a], &vals[i]);
         if (f != FITS) return f;
         given[i] = true;
@@ -276,6 +278,7 @@ static fit bind(binding *b, const etch_op *op, etch_val *vals)
     Py_ssize_t pos = 0;
     while (b->kwargs && PyDict_Next(b->kwargs, &pos, &name, &value)) {
         int k = param_of(s, name);
+        if (k >= 0 && s->params[k].is_mutable && core_is_tensor(b->st, value)) b->written = (core_tensor *)value;
         if (k < 0 || given[k]) {
             if (k < 0 && is_ignorable(name, value)) continue;
             PyErr_Clear();
@@ -389,6 +392,23 @@ static PyObject *results(binding *b, const etch_op *op, const etch_val *vals, et
     return named;
 }
 
+// The row that computes the new content of the argument that `op` writes: aten::copy for aten::copy_, etch::update_cache for
+// llama::update_cache. NULL when there is none.
+static const etch_op *functional_form(const etch_op *op)
+{
+    etch_str full = op->schema->name, bare = full;
+    char name[128];
+    for (size_t i = 0; i + 1 < full.len; i++)
+        if (full.ptr[i] == ':' && full.ptr[i + 1] == ':') bare = (etch_str){ full.ptr + i + 2, full.len - i - 2 };
+    size_t n = 0;
+    while (n < bare.len && bare.ptr[n] != '.') n++;
+    const bool underscore = n && bare.ptr[n - 1] == '_';
+    const etch_str rest = { bare.ptr + n, bare.len - n };
+    PyOS_snprintf(name, sizeof name, "%s%.*s%.*s", underscore ? "aten::" : "etch::", (int)(n - underscore), bare.ptr, ETCH_STR_ARGS(rest));
+    const etch_op *row = etch_op_find(etch_str_of(name));
+    return row && row->schema->n_params <= op->schema->n_params && !(row->flags & ETCH_OPF_INPLACE) ? row : NULL;
+}
+
 static PyObject *no_overload(core_op *op, const char *why)
 {
     PyObject *where = core_where_py(op->st);
@@ -404,7 +424,7 @@ static PyObject *run(core_op *op, binding *b)
     for (int round = 0; round < 2 && !chosen; round++) {
         b->loose = round == 1;
         for (int i = 0; i < op->n_ops && !chosen; i++) {
-            b->first = NULL;
+            b->first = b->written = NULL;
             b->any_meta = false;
             fit f = bind(b, op->ops[i], vals);
             if (f == FAILED) return NULL;
@@ -421,16 +441,22 @@ static PyObject *run(core_op *op, binding *b)
     PyObject *wanted = b->kwargs ? PyDict_GetItemString(b->kwargs, "device") : NULL;
     if (wanted && wanted != Py_None) core_device_of(b->st, wanted, &device);
     infer_dtype(b->st, chosen, vals);
+    core_tensor *written = op->flags & CORE_OP_INPLACE ? (core_tensor *)b->args[0] : NULL;
+    if (chosen->flags & ETCH_OPF_INPLACE) {
+        const etch_op *row = functional_form(chosen);
+        written = b->written;
+        if (!row || !written) return PyErr_Format(PyExc_NotImplementedError, "in-place operator %s cannot be recorded", op->name);
+        chosen = row;
+    }
     etch_node *node = NULL;
     etch_status *s = core_record(b->st, chosen, vals, chosen->schema->n_params, &node);
     if (s) {
         etch_str where = core_where(b->st);
         return core_raise(b->st, etch_status_frame(s, __FILE__, __LINE__, "%.*s: %.*s", ETCH_STR_ARGS(where), ETCH_STR_ARGS(chosen->schema->name)));
     }
-    if (op->flags & CORE_OP_INPLACE) {
-        PyObject *self = b->args[0];
-        s = core_write((core_tensor *)self, node->outs[0]);
-        return s ? core_raise(b->st, s) : Py_NewRef(self);
+    if (written) {
+        s = core_write(written, node->outs[0]);
+        return s ? core_raise(b->st, s) : Py_NewRef((PyObject *)written);
     }
     PyObject *out = results(b, chosen, vals, node, device);
     PyObject *grad = out && b->kwargs && core_is_tensor(b->st, out) ? PyDict_GetItemString(b->kwargs, "requires_grad") : NULL;

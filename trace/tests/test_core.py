@@ -168,6 +168,21 @@ def test_buffers():
     assert '"unread"' not in out, "state that no call reads is none"
 
 
+def test_in_place_operators():
+    start()
+    cache = torch.zeros(1, 8, 2, 4)
+    _C.mark_buffer(cache, "cache")
+    k = _C.input("k", torch.float32, (1, 1, 2, 4))
+    p = _C.item_symbol(_C.input("p", torch.int64, (1,))[0], 0, 7)
+    torch.ops.llama.update_cache(k, cache, p)
+    x = torch.zeros(2, 2)
+    assert torch.ops.aten.copy_(x[0], torch.ones(2)).tolist() == [1.0, 1.0] and x.tolist() == [[1.0, 1.0], [0.0, 0.0]]
+    torch.ops.aten.index_put_(x, [torch.tensor([1])], torch.tensor(5.0))
+    assert x.tolist() == [[1.0, 1.0], [5.0, 5.0]]
+    _C.output("y", cache * 2)
+    assert "etch::update_cache(%" in text()
+
+
 def test_two_methods():
     start("encoder")
     w = torch.ones(4)
