@@ -30,6 +30,7 @@ struct xnn_build {
 };
 
 etch_fbb *xnn_fbb(xnn_build *x) { return &x->fb; }
+etch_arena *xnn_arena(xnn_build *x) { return &x->lm->lp->arena; }
 
 static etch_status *find(xnn_build *x, const etch_value *v, known **out)
 {

@@ -71,6 +71,9 @@ etch_status *xnn_const_data(xnn_build *x, etch_value *v, etch_str name, uint32_t
 // A node over constants, evaluated when the file is written. Trailing arguments take their defaults.
 etch_status *xnn_const_node(xnn_build *x, etch_op_id op, const etch_val *args, int n_args, etch_value **out) ETCH_MUST_USE;
 
+// Memory that lives until the file is written.
+etch_arena *xnn_arena(xnn_build *x);
+
 // XNodes. `code` is the member of XNodeUnion, `table` an ETCH_FB table made with etch_fbb_table(xnn_fbb(x), ...).
 etch_fbb *xnn_fbb(xnn_build *x);
 etch_status *xnn_node(xnn_build *x, int code, etch_fbo table) ETCH_MUST_USE;

@@ -1,80 +1,78 @@
-// Linears over quantized weights (rows etch::linear_dynamic and etch::linear_channel), in the official encoding.
+// Products with quantized weights (rows etch::linear_*). Constant operands: q i8 [N, K], scales f32 [N, G], bias f32 [N] or none.
 //
-//   linear_dynamic, 8 bits: input -> XNNConvert -> qdint8 (a scale and zero point a row) -> FullyConnected(qcint8 [N, K], f32 scale a row)
-//   linear_dynamic, 4 bits: the same with qbint4 [N, K], bf16 scales [N, K / group], low nibble first
-//   linear_channel, 8 bits: FullyConnected(float32, qcint8); the bias is an XNNAdd of its own, since that kernel multiplies the bias by the scale
+//   linear_dynamic, 4 bits   x -> Convert -> qdint8, filter qbint4 (nibbles + 8, low first; bf16 scales [N, G], group K / G) -> f32
+//   linear_dynamic, 8 bits   x -> Convert -> qdint8, filter qcint8 (scale a row) -> f32
+//   linear_channel, 8 bits   x f32, filter qcint8. XNNPACK multiplies the bias of this combination by the scale, so the bias is added behind it.
 #include "lower/xnn.h"
 
-#define ARG_X 0
-#define ARG_Q 1
-#define ARG_SCALES 2
-#define ARG_BIAS 3
-#define ARG_BITS 4
+typedef struct { etch_value *in, *q, *scales, *bias, *out; int64_t bits; } parts;
 
-static bool constants_fit(const etch_node *n)
+static parts split(const etch_node *n)
 {
-    return !lw_slot_of(etch_arg_value(&n->args[ARG_X]))->is_const && xnn_is_const(&n->args[ARG_Q]) && xnn_is_const(&n->args[ARG_SCALES]) &&
-           n->args[ARG_X].t->dtype == ETCH_F32 &&
-           (n->args[ARG_BIAS].kind == ETCH_V_NONE ||
-            (xnn_is_const(&n->args[ARG_BIAS]) && n->args[ARG_BIAS].t->dtype == ETCH_F32 && n->args[ARG_BIAS].t->rank == 1));
+    return (parts){ etch_arg_value(&n->args[0]), etch_arg_value(&n->args[1]), etch_arg_value(&n->args[2]), etch_arg_value(&n->args[3]), n->outs[0],
+                    etch_val_as_int(&n->args[4]) };
 }
 
-static int64_t columns(const etch_node *n) { return n->args[ARG_Q].t->sizes[1].v; }
-static int64_t groups(const etch_node *n) { return n->args[ARG_SCALES].t->sizes[1].v; }
+static bool constants(const parts *p)
+{
+    return p->in && p->q && p->scales && p->in->t.dtype == ETCH_F32 && lw_slot_of(p->q)->is_const && lw_slot_of(p->scales)->is_const &&
+           !lw_slot_of(p->in)->is_const && (!p->bias || (lw_slot_of(p->bias)->is_const && p->bias->t.dtype == ETCH_F32));
+}
 
 static bool can_dynamic(const lw_method *lm, const etch_node *n)
 {
     (void)lm;
-    if (!constants_fit(n)) return false;
-    if (n->args[ARG_BITS].i.v == 8) return groups(n) == 1;
-    return groups(n) > 0 && columns(n) % groups(n) == 0 && columns(n) / groups(n) % 32 == 0;
+    parts p = split(n);
+    if (!constants(&p)) return false;
+    int64_t k = p.q->t.sizes[1].v, groups = p.scales->t.sizes[1].v;
+    if (p.bits == 8) return groups == 1;
+    return p.bits == 4 && k % groups == 0 && k / groups % 32 == 0;
 }
 
 static bool can_channel(const lw_method *lm, const etch_node *n)
 {
     (void)lm;
-    return constants_fit(n) && n->args[ARG_BITS].i.v == 8 && groups(n) == 1;
+    parts p = split(n);
+    return constants(&p) && p.bits == 8 && p.scales->t.sizes[1].v == 1;
 }
 
-// Key of the scales: that of the weight and ".scales".
-static etch_status *scales_data(xnn_build *x, etch_value *scales, const etch_value *weight, uint32_t *out)
+static etch_str scale_name(const parts *p, etch_arena *arena)
 {
-    etch_str base = xnn_name_of(weight), name = { NULL, 0 };
-    char text[512];
-    if (base.len && base.len < sizeof text - 8) {
-        memcpy(text, base.ptr, base.len);
-        memcpy(text + base.len, ".scales", 7);
-        name = (etch_str){ text, base.len + 7 };
-    }
-    return xnn_const_data(x, scales, name, out);
+    etch_str name = xnn_name_of(p->q);
+    return name.len ? etch_arena_printf(arena, "scale_%.*s", ETCH_STR_ARGS(name)) : name;
 }
 
-static etch_status *define_weight(xnn_build *x, const etch_node *n, uint32_t *out_id)
+static etch_status *filter_8(xnn_build *x, const parts *p, etch_arena *arena, uint32_t *out_id)
 {
-    etch_value *q = etch_arg_value(&n->args[ARG_Q]), *scales = etch_arg_value(&n->args[ARG_SCALES]), *stored = q;
-    int64_t rows = q->t.sizes[0].v;
-    xnn_value v = { .rank = 2, .dims = { rows, columns(n) }, .external = XNN_NONE, .num_scales = (uint32_t)(rows * groups(n)) };
-    if (n->args[ARG_BITS].i.v == 4) {
-        v.datatype = XNN_QBINT4;
-        v.quant = ETCH_FBU(XNNQuantParams, PerChannelGroupQuant);
-        v.group_size = (int)(columns(n) / groups(n));
-        ETCH_TRY(xnn_const_node(x, ETCH_OP_etch_pack_nibbles, (etch_val[]){ etch_val_tensor(&q->t) }, 1, &stored));
-        ETCH_TRY(xnn_const_node(x, ETCH_OP__to_copy, (etch_val[]){ etch_val_tensor(&scales->t), etch_val_int(ETCH_BF16) }, 2, &scales));
-    } else {
-        v.datatype = XNN_QCINT8;
-        v.quant = ETCH_FBU(XNNQuantParams, PerChannelQuant);
-    }
-    ETCH_TRY(xnn_const_data(x, stored, xnn_name_of(q), &v.constant));
-    ETCH_TRY(scales_data(x, scales, q, &v.scale_constant));
-    return xnn_define(x, &v, out_id);
+    const int64_t n = p->q->t.sizes[0].v;
+    xnn_value d = { .datatype = XNN_QCINT8, .rank = 2, .dims = { n, p->q->t.sizes[1].v }, .external = XNN_NONE,
+                    .quant = ETCH_FBU(XNNQuantParams, PerChannelQuant), .channel_dim = 0, .num_scales = (uint32_t)n };
+    ETCH_TRY(xnn_const_data(x, p->q, xnn_name_of(p->q), &d.constant));
+    ETCH_TRY(xnn_const_data(x, p->scales, scale_name(p, arena), &d.scale_constant));
+    return xnn_define(x, &d, out_id);
 }
 
-static etch_status *fully_connected(xnn_build *x, uint32_t in, uint32_t weight, uint32_t bias, uint32_t out)
+static etch_status *filter_4(xnn_build *x, const parts *p, etch_arena *arena, uint32_t *out_id)
+{
+    const int64_t n = p->q->t.sizes[0].v, k = p->q->t.sizes[1].v, groups = p->scales->t.sizes[1].v;
+    etch_value *packed, *scales;
+    const etch_val pack[2] = { etch_val_tensor(&p->q->t), etch_val_bool(false) };
+    const etch_val cast[2] = { etch_val_tensor(&p->scales->t), etch_val_int(ETCH_BF16) };
+    ETCH_TRY(xnn_const_node(x, ETCH_OP_etch_pack_nibbles, pack, 2, &packed));
+    ETCH_TRY(xnn_const_node(x, ETCH_OP__to_copy, cast, 2, &scales));
+    xnn_value d = { .datatype = XNN_QBINT4, .rank = 2, .dims = { n, k }, .external = XNN_NONE, .quant = ETCH_FBU(XNNQuantParams, PerChannelGroupQuant),
+                    .channel_dim = 0, .group_size = (int)(k / groups), .num_scales = (uint32_t)(n * groups) };
+    ETCH_TRY(xnn_const_data(x, packed, xnn_name_of(p->q), &d.constant));
+    ETCH_TRY(xnn_const_data(x, scales, scale_name(p, arena), &d.scale_constant));
+    return xnn_define(x, &d, out_id);
+}
+
+static etch_status *fully_connected(xnn_build *x, uint32_t in, uint32_t filter, uint32_t bias, uint32_t out)
 {
     etch_fbb *b = xnn_fbb(x);
     etch_fbo t = etch_fbb_table(b, ETCH_FB_XNNFullyConnected);
     etch_fbb_int(b, t, ETCH_FB(XNNFullyConnected, input1_id), in);
-    etch_fbb_int(b, t, ETCH_FB(XNNFullyConnected, filter_id), weight);
+    etch_fbb_int(b, t, ETCH_FB(XNNFullyConnected, filter_id), filter);
     etch_fbb_int(b, t, ETCH_FB(XNNFullyConnected, bias_id), bias);
     etch_fbb_int(b, t, ETCH_FB(XNNFullyConnected, output_id), out);
     return xnn_node(x, ETCH_FBU(XNodeUnion, XNNFullyConnected), t);
@@ -82,32 +80,32 @@ static etch_status *fully_connected(xnn_build *x, uint32_t in, uint32_t weight, 
 
 static etch_status *write_dynamic(xnn_build *x, const etch_node *n)
 {
-    uint32_t in, weight, bias = XNN_NONE, out;
-    ETCH_TRY(xnn_in_dynamic(x, etch_arg_value(&n->args[ARG_X]), &in));
-    ETCH_TRY(define_weight(x, n, &weight));
-    if (n->args[ARG_BIAS].kind == ETCH_V_TENSOR) ETCH_TRY(xnn_in(x, etch_arg_value(&n->args[ARG_BIAS]), &bias));
-    ETCH_TRY(xnn_out(x, n->outs[0], &out));
-    return fully_connected(x, in, weight, bias, out);
+    parts p = split(n);
+    uint32_t in, filter, bias = XNN_NONE, out;
+    ETCH_TRY(xnn_in_dynamic(x, p.in, &in));
+    ETCH_TRY(p.bits == 4 ? filter_4(x, &p, xnn_arena(x), &filter) : filter_8(x, &p, xnn_arena(x), &filter));
+    if (p.bias) ETCH_TRY(xnn_const(x, p.bias, 1, (int64_t[]){ p.q->t.sizes[0].v }, xnn_name_of(p.bias), &bias));
+    ETCH_TRY(xnn_out(x, p.out, &out));
+    return fully_connected(x, in, filter, bias, out);
 }
-
-extern const xnn_rule xnn_rule_linear_dynamic;
-const xnn_rule xnn_rule_linear_dynamic = { XNN_HEAVY, true, can_dynamic, write_dynamic, NULL, true };
 
 static etch_status *write_channel(xnn_build *x, const etch_node *n)
 {
-    uint32_t in, weight, bias, product, out;
-    ETCH_TRY(xnn_in(x, etch_arg_value(&n->args[ARG_X]), &in));
-    ETCH_TRY(define_weight(x, n, &weight));
-    if (n->args[ARG_BIAS].kind == ETCH_V_NONE) {
-        ETCH_TRY(xnn_out(x, n->outs[0], &out));
-        return fully_connected(x, in, weight, XNN_NONE, out);
+    parts p = split(n);
+    uint32_t in, filter, bias, out, product;
+    ETCH_TRY(xnn_in(x, p.in, &in));
+    ETCH_TRY(filter_8(x, &p, xnn_arena(x), &filter));
+    if (!p.bias) {
+        ETCH_TRY(xnn_out(x, p.out, &out));
+        return fully_connected(x, in, filter, XNN_NONE, out);
     }
-    ETCH_TRY(xnn_in(x, etch_arg_value(&n->args[ARG_BIAS]), &bias));
-    ETCH_TRY(xnn_temp(x, n->outs[0]->t.rank, lw_slot_of(n->outs[0])->bound, &product));
-    ETCH_TRY(fully_connected(x, in, weight, XNN_NONE, product));
-    ETCH_TRY(xnn_out(x, n->outs[0], &out));
+    ETCH_TRY(xnn_temp(x, p.out->t.rank, lw_slot_of(p.out)->bound, &product));
+    ETCH_TRY(fully_connected(x, in, filter, XNN_NONE, product));
+    ETCH_TRY(xnn_const(x, p.bias, 1, (int64_t[]){ p.q->t.sizes[0].v }, xnn_name_of(p.bias), &bias));
+    ETCH_TRY(xnn_out(x, p.out, &out));
     return XNN_BINARY(x, XNNAdd, product, bias, out);
 }
 
-extern const xnn_rule xnn_rule_linear_channel;
+extern const xnn_rule xnn_rule_linear_dynamic, xnn_rule_linear_channel;
+const xnn_rule xnn_rule_linear_dynamic = { XNN_HEAVY, true, can_dynamic, write_dynamic, NULL, true };
 const xnn_rule xnn_rule_linear_channel = { XNN_HEAVY, true, can_channel, write_channel, NULL, true };
