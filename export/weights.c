@@ -35,27 +35,14 @@ etch_status *etch_model_weights_open(const char *model_dir, etch_model_weights *
 
 void etch_model_weights_close(etch_model_weights *m)
 {
-    etch_evaluated_free(&m->weights, &m->current);
     if (m->st) etch_st_close(m->st);
     *m = (etch_model_weights){ 0 };
 }
 
-static etch_status *eval(void *user, etch_value *v, etch_span *out_bytes)
+static etch_status *stream(void *user, etch_value *v, etch_status *(*put)(void *, const void *, size_t), void *put_user)
 {
     etch_model_weights *m = user;
-    etch_evaluated_free(&m->weights, &m->current);
-    m->current = (etch_evaluated){ 0 };
-    ETCH_TRY(etch_eval_const(&m->weights, v, &m->current));
-    *out_bytes = (etch_span){ m->current.t.data, 0 };
-    if (!etch_tensor_nbytes(&m->current.t, &out_bytes->len)) return ETCH_ERR(ETCH_INVALID, "a constant is too large");
-    return NULL;
+    return etch_eval_stream(&m->weights, v, put, put_user);
 }
 
-static void release(void *user)
-{
-    etch_model_weights *m = user;
-    etch_evaluated_free(&m->weights, &m->current);
-    m->current = (etch_evaluated){ 0 };
-}
-
-etch_const_source etch_model_weights_source(etch_model_weights *m) { return (etch_const_source){ eval, release, m }; }
+etch_const_source etch_model_weights_source(etch_model_weights *m) { return (etch_const_source){ stream, m }; }

@@ -9,7 +9,6 @@
 typedef struct etch_model_weights {
     etch_st *st;             // NULL when the folder has no safetensors
     etch_weights weights;    // for passes
-    etch_evaluated current;  // what the emitter is writing
 } etch_model_weights;
 
 // A folder without weights is no error: asking for a tensor then is.

@@ -157,16 +157,21 @@ static etch_status *pad_to(out *o, uint64_t offset)
     return NULL;
 }
 
+typedef struct piece { out *o; uint64_t left; } piece;
+
+static etch_status *put_piece(void *user, const void *bytes, size_t n)
+{
+    piece *p = user;
+    if (n > p->left) return ETCH_ERR(ETCH_INTERNAL, "a constant has more bytes than its type needs");
+    p->left -= n;
+    return put(p->o, bytes, n);
+}
+
 static etch_status *put_value(out *o, etch_value *v, uint64_t nbytes)
 {
-    etch_span bytes;
-    ETCH_TRY(o->source->eval(o->source->user, v, &bytes));
-    etch_status *s = NULL;
-    if (bytes.len != nbytes)
-        s = ETCH_ERR(ETCH_INTERNAL, "a constant has %zu bytes where its type needs %llu", bytes.len, (unsigned long long)nbytes);
-    else s = put(o, bytes.ptr, nbytes);
-    if (o->source->release) o->source->release(o->source->user);
-    return s;
+    piece p = { o, nbytes };
+    ETCH_TRY(o->source->stream(o->source->user, v, put_piece, &p));
+    return p.left ? ETCH_ERR(ETCH_INTERNAL, "a constant is %llu bytes short of its type", (unsigned long long)p.left) : NULL;
 }
 
 static etch_str name_of(const lw_blob *b) { return b->key.ptr ? b->key : b->v->fqn.len ? b->v->fqn : b->v->name; }
