@@ -21,8 +21,9 @@ static inline float exp_fast(float x)
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
     // 2^n as two factors: n in [-150, 129] leaves the range of one.
-    int32_t k = bits - 0x4b400000, half = k >> 1;
-    int32_t b1 = (half + 127) * (1 << 23), b2 = (k - half + 127) * (1 << 23);
+    // Unsigned: a NaN gives any bits.
+    int32_t k = (int32_t)((uint32_t)bits - 0x4b400000u), half = k >> 1;
+    uint32_t b1 = ((uint32_t)half + 127u) << 23, b2 = ((uint32_t)(k - half) + 127u) << 23;
     float s1, s2;
     __builtin_memcpy(&s1, &b1, 4);
     __builtin_memcpy(&s2, &b2, 4);
