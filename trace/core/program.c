@@ -73,6 +73,8 @@ static PyObject *p_begin(PyObject *module, PyObject *unused)
         core_storage_release(st->buffers[i]);
     }
     st->n_buffers = 0;
+    for (int i = 0; i < st->m->n_leaves; i++)  // their names are free again
+        if (st->m->leaves[i]->src == ETCH_SRC_BUFFER) st->m->leaves[i]->name = (etch_str){ 0 };
     for (int i = 0; i < st->n_methods; i++) {
         free(st->methods[i].inputs);
         free(st->methods[i].outputs);

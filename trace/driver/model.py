@@ -57,6 +57,8 @@ def load(auto_class, folder, config, task, *, dtype="float32", **kwargs):
         raise TraceError(f"a model of type '{config.model_type}' does not do the task {task} (it is not in transformers' {auto_class})", kind="unsupported")
     _weights_present(folder)
     safetensors.root = folder
+    # The library's default loops over the experts that were hit, which depends on the data; this form gathers the weights of the chosen experts.
+    kwargs.setdefault("experts_implementation", "batched_mm")
     attempts = [kwargs] if "attn_implementation" in kwargs else [{**kwargs, "attn_implementation": "sdpa"}, {**kwargs, "attn_implementation": "eager"}]
     for i, extra in enumerate(attempts):
         try:

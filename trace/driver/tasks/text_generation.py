@@ -2,7 +2,7 @@
 
 The wrapper is transformers' own exportable module; S is symbolic in [1, max_seq_len - 1].
 """
-from etch_trace import custom, metadata, method, model
+from etch_trace import cache_shapes, custom, metadata, method, model
 from etch_trace.report import TraceError
 
 DEFAULT_MAX_SEQ_LEN = 2048
@@ -17,16 +17,23 @@ def _positions(config):
     return None
 
 
-def _with_cache(model, config, length):
-    """The module to trace: transformers' own exportable one where the model is safe with a padded static cache."""
+def _padded(model, length):
+    """transformers' own exportable module, its cache sized by what the model really stores in it."""
     from transformers.integrations.executorch import TorchExportableModuleForDecoderOnlyLM
 
-    padded = TorchExportableModuleForDecoderOnlyLM(model, batch_size=1, max_cache_len=length).model
-    if getattr(model, "_can_compile_fullgraph", True):
-        return padded
+    try:
+        wrapper = TorchExportableModuleForDecoderOnlyLM(model, batch_size=1, max_cache_len=length).model
+    except AttributeError as error:
+        raise TraceError(f"the model keeps state that transformers' exportable module cannot hold ({' '.join(str(error).split())})",
+                         kind="unsupported") from None
+    cache_shapes.adjust(wrapper, model)
+    return wrapper
+
+
+def _growing(model, padded, length):
     from etch_trace.growing_cache import GrowingCacheModule
 
-    cache = padded.static_cache if hasattr(padded, "static_cache") else padded.cache
+    cache = cache_shapes.of(padded)
     growing = GrowingCacheModule(model, len(cache.layers), length)
     growing.initialize([(layer.keys.shape[1], layer.keys.shape[3], layer.values.shape[3]) for layer in cache.layers])
     return growing.eval()
@@ -66,7 +73,10 @@ class CausalLMExportableModule:
         self.model.generation_config = GenerationConfig(
             use_cache=True, cache_implementation="static", max_length=length, cache_config={"batch_size": 1, "max_cache_len": length},
             eos_token_id=eos, bos_token_id=getattr(original, "bos_token_id", None), pad_token_id=getattr(original, "pad_token_id", None))
-        self.inner = _with_cache(self.model, text, length)
+        self.inner = self.padded = _padded(self.model, length)
+        # A model class says whether a padded static cache is safe for it; the others see the filled part only.
+        if not getattr(self.model, "_can_compile_fullgraph", True):
+            self.inner = _growing(self.model, self.padded, length)
         self.length = length
         self.dynamic = not options["disable_dynamic_shapes"]
         sdpa, kv_cache = options["use_custom_sdpa"], options["use_custom_kv_cache"]
@@ -101,10 +111,26 @@ class CausalLMExportableModule:
         head.register_forward_pre_hook(lambda module, args: (args[0][:, -1:, :], *args[1:]))
 
     def trace(self):
+        """With a padded cache; a model that computes with the cache's length as a number is traced with a growing one instead."""
+        from torch import _C
+
+        try:
+            return self._trace(self.inner)
+        except Exception as error:
+            if self.inner is not self.padded or self.session.sdpa or self.session.kv_cache:
+                raise
+            first = error
+        _C.begin()
+        try:
+            self.inner = _growing(self.model, self.padded, self.length)
+            self._trace(self.inner)
+        except Exception:
+            raise first from None
+
+    def _trace(self, inner):
         import torch
         from torch import _C
 
-        inner = self.inner
         method.state(inner)
         size = _C.symbol("s0", 1, self.chunk, min(EXAMPLE, self.chunk)) if self.dynamic else 1
         inputs = {"input_ids": (torch.int64, [1, size]), "cache_position": (torch.int64, [size])}
