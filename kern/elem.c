@@ -47,6 +47,25 @@ etch_status *kern_promote(const etch_val *const *vals, int n, etch_dtype *out_d)
 
 // ---- conversion of contiguous runs ----
 
+// The half conversions of base/num.c without branches, for loops that become vectors. Exact in both directions, NaN stays NaN.
+static inline float half_to_f32(uint16_t h)
+{
+    uint32_t magnitude = (uint32_t)(h & 0x7fffu) << 13;
+    float f = etch_f32_from_bits(magnitude) * 0x1p112f;  // the exponent's bias; subnormals become normal
+    uint32_t special = f >= 65536.0f ? 0x7f800000u : 0;  // infinity and NaN had exponent 31
+    return etch_f32_from_bits(etch_f32_bits(f) | special | (uint32_t)(h & 0x8000u) << 16);
+}
+static inline uint16_t f32_to_half(float v)
+{
+    uint32_t b = etch_f32_bits(v), abs = b & 0x7fffffffu;
+    uint32_t normal = (abs + 0xfffu + ((abs >> 13) & 1u) - 0x38000000u) >> 13;
+    uint32_t small = etch_f32_bits(etch_f32_from_bits(abs) + 0.5f) - 0x3f000000u;  // adding 0.5 aligns and rounds
+    uint32_t r = abs < 0x38800000u ? small : normal;
+    r = abs >= 0x47800000u ? 0x7c00u : r;
+    r = abs > 0x7f800000u ? 0x7e00u : r;
+    return (uint16_t)(r | (b >> 16 & 0x8000u));
+}
+
 #define LOAD_AS(D, ST, EXPR)                                        \
     case ETCH_##D: {                                                \
         const ST *restrict s = (const ST *)src + at;                \
@@ -74,7 +93,7 @@ etch_status *kern_promote(const etch_val *const *vals, int n, etch_dtype *out_d)
 static void load_f32(float *restrict o, const void *src, etch_dtype d, int64_t at, int64_t n)
 {
     LOAD_ALL(float, TO_F32)
-        LOAD_AS(F16, uint16_t, etch_f16_to_f32(s[i]))
+        LOAD_AS(F16, uint16_t, half_to_f32(s[i]))
         LOAD_AS(BF16, uint16_t, etch_bf16_to_f32(s[i]))
         LOAD_AS(F32, float, s[i])
         LOAD_AS(F64, double, (float)s[i])
@@ -86,7 +105,7 @@ static void load_f32(float *restrict o, const void *src, etch_dtype d, int64_t a
 static void load_f64(double *restrict o, const void *src, etch_dtype d, int64_t at, int64_t n)
 {
     LOAD_ALL(double, TO_F64)
-        LOAD_AS(F16, uint16_t, (double)etch_f16_to_f32(s[i]))
+        LOAD_AS(F16, uint16_t, (double)half_to_f32(s[i]))
         LOAD_AS(BF16, uint16_t, (double)etch_bf16_to_f32(s[i]))
         LOAD_AS(F32, float, (double)s[i])
         LOAD_AS(F64, double, s[i])
@@ -98,7 +117,7 @@ static void load_f64(double *restrict o, const void *src, etch_dtype d, int64_t 
 static void load_i64(int64_t *restrict o, const void *src, etch_dtype d, int64_t at, int64_t n)
 {
     LOAD_ALL(int64_t, TO_I64)
-        LOAD_AS(F16, uint16_t, kern_f2i((double)etch_f16_to_f32(s[i])))
+        LOAD_AS(F16, uint16_t, kern_f2i((double)half_to_f32(s[i])))
         LOAD_AS(BF16, uint16_t, kern_f2i((double)etch_bf16_to_f32(s[i])))
         LOAD_AS(F32, float, kern_f2i((double)s[i]))
         LOAD_AS(F64, double, kern_f2i(s[i]))
@@ -122,7 +141,7 @@ static void load_b8(uint8_t *restrict o, const void *src, etch_dtype d, int64_t 
 static void load_c64(float _Complex *restrict o, const void *src, etch_dtype d, int64_t at, int64_t n)
 {
     LOAD_ALL(float _Complex, TO_C64)
-        LOAD_AS(F16, uint16_t, etch_f16_to_f32(s[i]))
+        LOAD_AS(F16, uint16_t, half_to_f32(s[i]))
         LOAD_AS(BF16, uint16_t, etch_bf16_to_f32(s[i]))
         LOAD_AS(F32, float, s[i])
         LOAD_AS(F64, double, (float)s[i])
@@ -160,7 +179,7 @@ void kern_load(void *dst, kern_ctype c, const void *src, etch_dtype d, int64_t a
         STORE_AS(U32, uint32_t, INT)                                \
         STORE_AS(U64, uint64_t, INT)                                \
         STORE_AS(BOOL, uint8_t, TRUTH)                              \
-        STORE_AS(F16, uint16_t, etch_f32_to_f16((float)(REAL)))     \
+        STORE_AS(F16, uint16_t, f32_to_half((float)(REAL)))     \
         STORE_AS(BF16, uint16_t, etch_f32_to_bf16((float)(REAL)))   \
         STORE_AS(F32, float, REAL)                                  \
         STORE_AS(F64, double, REAL)                                 \

@@ -8,6 +8,9 @@
 typedef struct etch_kern_cx {
     void *(*scratch)(void *user, size_t bytes);  // 64-aligned, valid until the kernel returns; NULL when exhausted
     void *user;
+    // Optional: inner loops for large f32 products and threads to spread them over. NULL: the scalar loops, on the calling thread.
+    const struct etch_gemm_kernels *gemm;
+    struct etch_pool *pool;
 } etch_kern_cx;
 
 // Arguments in schema order. Outputs have dtype, sizes (set by the shape rule) and memory; the dtype of an output may be

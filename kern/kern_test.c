@@ -11,8 +11,10 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/cpu.h"
 #include "base/file.h"
 #include "base/num.h"
+#include "kern/gemm/gemm.h"
 #include "kern/kern.h"
 
 // ---- tolerances ----
@@ -285,6 +287,86 @@ void test_kern_kern__agrees_with_pytorch(void **state)
     if (bad) fail_msg("%d cases differ", bad);
 }
 
+// ---- conversions and products ----
+
+typedef struct pool { uint8_t *blocks[64]; int n; } pool;
+static void *pool_scratch(void *user, size_t bytes)
+{
+    pool *p = user;
+    if (p->n == 64 || bytes > (64u << 20)) return NULL;
+    return p->blocks[p->n++] = aligned_alloc(64, etch_align_up(bytes, 64));
+}
+
+static etch_tensor tensor_of(etch_dtype d, int rank, int64_t n0, int64_t n1, void *data, size_t bytes)
+{
+    etch_tensor t = { .dtype = d, .rank = rank, .data = data, .capacity = bytes };
+    t.sizes[0].v = n0;
+    t.sizes[1].v = n1;
+    return t;
+}
+
+static void cast(etch_tensor *from, etch_tensor *to)
+{
+    etch_val args[7] = { etch_val_tensor(from) };
+    etch_kern_cx cx = { 0 };
+    assert_null(etch_kern_find(ETCH_OP__to_copy)(&cx, args, 7, &to, 1));
+}
+
+// All 65,536 halves to f32 and back, and f32 values around every rounding border, against base/num.h.
+void test_kern_kern__half_conversions_are_exact(void **state)
+{
+    (void)state;
+    enum { N = 65536 };
+    uint16_t *h = malloc(N * 2), *back = malloc(N * 2);
+    float *f = malloc(N * 4);
+    assert_true(h && back && f);
+    for (int i = 0; i < N; i++) h[i] = (uint16_t)i;
+    etch_tensor th = tensor_of(ETCH_F16, 1, N, 0, h, N * 2), tf = tensor_of(ETCH_F32, 1, N, 0, f, N * 4), tb = tensor_of(ETCH_F16, 1, N, 0, back, N * 2);
+    cast(&th, &tf);
+    for (int i = 0; i < N; i++) assert_true(etch_f32_bits(f[i]) == etch_f32_bits(etch_f16_to_f32(h[i])));
+    for (int step = -1; step <= 1; step++) {
+        for (int i = 0; i < N; i++) f[i] = etch_f32_from_bits(etch_f32_bits(etch_f16_to_f32((uint16_t)i)) + 0x1000u * (i & 1) + (uint32_t)step);
+        cast(&tf, &tb);
+        for (int i = 0; i < N; i++) assert_int_equal(back[i], etch_f32_to_f16(f[i]));
+    }
+    free(h);
+    free(back);
+    free(f);
+}
+
+// A product through the family of the machine equals the scalar loops up to the order of sums.
+void test_kern_kern__large_products_agree(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][3] = { { 1, 67, 300 }, { 5, 40, 129 }, { 33, 70, 1100 }, { 3, 4, 4096 } };
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+        int64_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2];
+        float *d[5];
+        size_t count[5] = { (size_t)(m * k), (size_t)(n * k), (size_t)n, (size_t)(m * n), (size_t)(m * n) };
+        for (int i = 0; i < 5; i++) {
+            d[i] = malloc(count[i] * 4);
+            assert_non_null(d[i]);
+            for (size_t j = 0; j < count[i]; j++) d[i][j] = (float)((j * 2654435761u >> 7) % 2001) / 1000.0f - 1;
+        }
+        etch_tensor x = tensor_of(ETCH_F32, 2, m, k, d[0], count[0] * 4), w = tensor_of(ETCH_F32, 2, n, k, d[1], count[1] * 4);
+        etch_tensor b = tensor_of(ETCH_F32, 1, n, 0, d[2], count[2] * 4), y = tensor_of(ETCH_F32, 2, m, n, d[3], count[3] * 4), z = y;
+        z.data = d[4];
+        for (int mm = 0; mm < 2; mm++) {
+            etch_tensor wt = tensor_of(ETCH_F32, 2, k, n, d[1], count[1] * 4);
+            etch_val args[3] = { etch_val_tensor(&x), etch_val_tensor(mm ? &wt : &w), etch_val_tensor(&b) };
+            for (int fast = 0; fast < 2; fast++) {
+                pool p = { .n = 0 };
+                etch_kern_cx cx = { .scratch = pool_scratch, .user = &p, .gemm = fast ? etch_gemm_select(etch_cpu_features()) : NULL };
+                etch_tensor *out = fast ? &z : &y;
+                assert_null(etch_kern_find(mm ? ETCH_OP_mm : ETCH_OP_linear)(&cx, args, mm ? 2 : 3, &out, 1));
+                for (int i = 0; i < p.n; i++) free(p.blocks[i]);
+            }
+            for (int64_t i = 0; i < m * n; i++) assert_true(fabsf(d[3][i] - d[4][i]) <= 1e-5f * (float)k * 0.05f + 1e-4f);
+        }
+        for (int i = 0; i < 5; i++) free(d[i]);
+    }
+}
+
 // ---- hostile arguments ----
 
 static uint64_t next(uint64_t *s)
@@ -344,14 +426,6 @@ static void damage(etch_val *args, int n_args, etch_tensor *outs, int n_outs, ui
     }
 }
 
-typedef struct pool { uint8_t *blocks[64]; int n; } pool;
-static void *pool_scratch(void *user, size_t bytes)
-{
-    pool *p = user;
-    if (p->n == 64 || bytes > (64u << 20)) return NULL;
-    return p->blocks[p->n++] = aligned_alloc(64, etch_align_up(bytes, 64));
-}
-
 static void attack(const char *line, size_t len, uint64_t *seed)
 {
     etch_arena arena;
@@ -382,7 +456,7 @@ static void attack(const char *line, size_t len, uint64_t *seed)
     for (int i = 0; i < n_outs; i++) copies[n_copies++] = outs[i], ptrs[i] = &outs[i];
     for (int m = 1 + (int)(next(seed) % 2); m > 0; m--) damage(args, n_args, outs, n_outs, seed);
     pool p = { .n = 0 };
-    etch_kern_cx cx = { pool_scratch, &p };
+    etch_kern_cx cx = { .scratch = pool_scratch, .user = &p };
     etch_status_ignore(etch_kern_find(op->id)(&cx, args, n_args, ptrs, n_outs));
     for (int i = 0; i < p.n; i++) free(p.blocks[i]);
     for (int i = 0; i < n_copies; i++) free(copies[i].data);

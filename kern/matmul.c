@@ -1,7 +1,10 @@
 // Matrix products. In: two strided operands of any dtype. Out: rows of C with alpha, beta and D applied.
 #include "kern/matmul.h"
 
+#include <math.h>
+
 #include "kern/elem.h"
+#include "kern/gemm/gemm.h"
 
 typedef float v4 __attribute__((vector_size(16), aligned(4)));
 
@@ -208,9 +211,30 @@ static void plain(int64_t m, int64_t n, int64_t k, const kern_mat *a, const kern
         }
 }
 
+// Large f32 products that the caller's loops can take as they are: rows of A, rows of the output, B either way round, a row as addend.
+static bool fits_family(const kern_work *w, int64_t m, int64_t n, int64_t k, const kern_mat *a, const kern_mat *b, const kern_gemm_out *o)
+{
+    if (!w->cx || !w->cx->gemm || (double)m * (double)n * (double)k < 4096) return false;
+    if (a->dtype != ETCH_F32 || b->dtype != ETCH_F32 || o->dtype != ETCH_F32 || a->cs != 1 || (b->rs != 1 && b->cs != 1) || o->alpha != 1) return false;
+    return !o->add || o->beta == 0 || (o->beta == 1 && o->add->dtype == ETCH_F32 && o->add->rs == 0 && o->add->cs == 1);
+}
+
+static etch_status *family(kern_work *w, int64_t m, int64_t n, int64_t k, const kern_mat *a, const kern_mat *b, const kern_gemm_out *o)
+{
+    bool nk = b->cs != 1;
+    if (!w->family) ETCH_TRY(kern_scratch(w->cx, etch_gemm_scratch(etch_pool_threads(w->cx->pool)), &w->family));
+    etch_gemm g = { .m = (size_t)m, .n = (size_t)n, .k = (size_t)k, .a = (const float *)a->data + a->off, .lda = (size_t)a->rs,
+                    .b = (const float *)b->data + b->off, .ldb = (size_t)(nk ? b->cs : b->rs), .b_type = ETCH_GEMM_F32, .b_is_nk = nk,
+                    .c = (float *)o->data + o->off, .ldc = (size_t)o->rs, .lo = -INFINITY, .hi = INFINITY };
+    if (o->add && o->beta != 0) g.bias = (const float *)o->add->data + o->add->off;
+    etch_gemm_run(w->cx->gemm, &g, w->cx->pool, w->family);
+    return NULL;
+}
+
 etch_status *kern_gemm(kern_work *w, int64_t m, int64_t n, int64_t k, const kern_mat *a, const kern_mat *b, const kern_gemm_out *out)
 {
     if (!m || !n) return NULL;
+    if (fits_family(w, m, n, k, a, b, out)) return family(w, m, n, k, a, b, out);
     kern_ctype ca = kern_ctype_of(a->dtype), cb = kern_ctype_of(b->dtype);
     if (ca == KERN_C64 || cb == KERN_C64) return ETCH_ERR(ETCH_UNSUPPORTED, "a matrix product of complex numbers");
     if (ca != KERN_F32 || cb != KERN_F32) plain(m, n, k, a, b, out, ca == KERN_I64 && cb == KERN_I64);

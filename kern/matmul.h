@@ -22,7 +22,7 @@ typedef struct kern_gemm_out {
 } kern_gemm_out;
 
 // The working memory of the blocked path, about 300 KiB: taken from the scratch on first need, kept for the next product of the same call.
-typedef struct kern_work { etch_kern_cx *cx; float *mem; } kern_work;
+typedef struct kern_work { etch_kern_cx *cx; float *mem; void *family; } kern_work;
 
 // a is [m, k], b is [k, n].
 etch_status *kern_gemm(kern_work *w, int64_t m, int64_t n, int64_t k, const kern_mat *a, const kern_mat *b, const kern_gemm_out *out) ETCH_MUST_USE;

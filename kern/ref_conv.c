@@ -183,7 +183,7 @@ static etch_status *run(etch_kern_cx *cx, conv *c)
     }
     int64_t og = c->co / c->g, pixels = c->o[0] * c->o[1] * c->o[2], k = c->cg * c->k[0] * c->k[1] * c->k[2];
     int64_t plane = c->in[0] * c->in[1] * c->in[2];
-    kern_work work = { cx, NULL };
+    kern_work work = { .cx = cx };
     for (int64_t img = 0; img < c->n; img++)
         for (int64_t group = 0; group < c->g; group++) {
             if (og < KERN_MR) {
@@ -236,4 +236,88 @@ KERNEL(conv)
     ETCH_TRY(operands(args, n_args, outs[0], &c));
     ETCH_TRY(kern_int_opt(args, n_args, 6, 1, &c.g));
     return run(cx, &c);
+}
+
+// ---- gradients ----
+
+// Element of grad_weight: the sum over images and positions of grad * input, with the roles exchanged for transposed convolutions.
+static double weight_gradient(const conv *c, const etch_tensor *small, const etch_tensor *big, int64_t a, int64_t b, int64_t tap,
+                              const int64_t *small_size, const int64_t *big_size, int64_t small_ch, int64_t big_ch)
+{
+    int64_t k[3] = { tap / c->k[2] / c->k[1], tap / c->k[2] % c->k[1], tap % c->k[2] };
+    int64_t n = small_size[0] * small_size[1] * small_size[2], plane = big_size[0] * big_size[1] * big_size[2];
+    double sum = 0;
+    for (int64_t img = 0; img < c->n; img++)
+        for (int64_t i = 0; i < n; i++) {
+            int64_t o[3] = { i / small_size[2] / small_size[1], i / small_size[2] % small_size[1], i % small_size[2] }, at = 0;
+            bool inside = true;
+            for (int d = 0; inside && d < 3; d++) {
+                int64_t x = pos(c, d, o[d], k[d]);
+                inside = x >= 0 && x < big_size[d];
+                at = at * big_size[d] + x;
+            }
+            if (inside)
+                sum += etch_load_double(small->data, small->dtype, (img * small_ch + a) * n + i) *
+                       etch_load_double(big->data, big->dtype, (img * big_ch + b) * plane + at);
+        }
+    return sum;
+}
+
+// convolution_backward(grad_output, input, weight, bias_sizes?, stride, padding, dilation, transposed, output_padding, groups, output_mask)
+// -> gradients of input, weight and bias; an output whose mask is false is left alone.
+KERNEL(convolution_backward)
+{
+    KERN_BEGIN(11, 3);
+    const etch_tensor *grad, *x, *w;
+    bool mask[3] = { true, true, true };
+    ETCH_TRY(kern_tensor(args, 0, &grad));
+    ETCH_TRY(kern_tensor(args, 1, &x));
+    ETCH_TRY(kern_tensor(args, 2, &w));
+    if (args[10].kind == ETCH_V_BOOLS && args[10].bools.n == 3) memcpy(mask, args[10].bools.p, sizeof mask);
+    // The forward convolution, with grad_output as its output, for the checks.
+    etch_tensor forward_out = *grad;
+    etch_val forward[6] = { args[1], args[2], etch_val_none(), args[4], args[5], args[6] };
+    conv c = { 0 };
+    ETCH_TRY(operands(forward, 6, &forward_out, &c));
+    ETCH_TRY(kern_bool(args, 7, &c.transposed));
+    ETCH_TRY(spatial(args, n_args, 8, c.w->rank - 2, 0, 0, c.op));
+    ETCH_TRY(kern_int(args, 9, &c.g));
+    ETCH_TRY(sizes(&c));
+    if (mask[0]) {  // a convolution of the other kind over the gradient
+        conv b = c;
+        ETCH_TRY(kern_want_same(x, outs[0]));
+        b.x = grad;
+        b.out = outs[0];
+        b.bias = NULL;
+        b.transposed = !c.transposed;
+        b.ci = c.co;
+        b.co = c.ci;
+        b.cg = b.ci / b.g;
+        memcpy(b.in, c.o, sizeof b.in);
+        memcpy(b.o, c.in, sizeof b.o);
+        if (!etch_dtype_is_float(outs[0]->dtype)) return ETCH_ERR(ETCH_UNSUPPORTED, "a gradient of %s", etch_dtype_name(outs[0]->dtype));
+        plain(&b);
+    }
+    int64_t taps = c.k[0] * c.k[1] * c.k[2], w1 = kern_size(w, 1), og = c.co / c.g;
+    if (mask[1]) {
+        ETCH_TRY(kern_want_same(w, outs[1]));
+        for (int64_t i = 0, n = etch_numel(w); i < n; i++) {
+            int64_t first = i / taps / w1, second = i / taps % w1;
+            double v;
+            if (c.transposed) v = weight_gradient(&c, x, grad, first, first / c.cg * og + second, i % taps, c.in, c.o, c.ci, c.co);
+            else v = weight_gradient(&c, grad, x, first, first / og * c.cg + second, i % taps, c.o, c.in, c.co, c.ci);
+            etch_store_double(outs[1]->data, outs[1]->dtype, i, v);
+        }
+    }
+    if (mask[2]) {
+        int64_t pixels = c.o[0] * c.o[1] * c.o[2];
+        ETCH_TRY(kern_want_sizes(outs[2], "the gradient of the bias", 1, &c.co));
+        for (int64_t ch = 0; ch < c.co; ch++) {
+            double v = 0;
+            for (int64_t img = 0; img < c.n; img++)
+                for (int64_t i = 0; i < pixels; i++) v += etch_load_double(grad->data, grad->dtype, (img * c.co + ch) * pixels + i);
+            etch_store_double(outs[2]->data, outs[2]->dtype, ch, v);
+        }
+    }
+    return NULL;
 }

@@ -9,7 +9,7 @@ static kern_gemm_out dest(etch_tensor *t, int64_t off, int64_t rs) { return (ker
 // linear(input [..., K], weight [N, K], bias [N]?) -> [..., N]; a weight of rank 1 gives [...].
 KERNEL(linear)
 {
-    kern_work work = { cx, NULL };
+    kern_work work = { .cx = cx };
     KERN_BEGIN(2, 1);
     const etch_tensor *x, *w, *bias;
     etch_tensor *out = outs[0];
@@ -39,7 +39,7 @@ KERNEL(linear)
 // a [m, k] times b [k, n] with an optional addend that broadcasts to [m, n].
 static etch_status *product(etch_kern_cx *cx, const etch_tensor *a, const etch_tensor *b, const etch_tensor *add, double beta, double alpha, etch_tensor *out)
 {
-    kern_work work = { cx, NULL };
+    kern_work work = { .cx = cx };
     ETCH_TRY(kern_want_rank(a, "the first matrix", 2, 2));
     ETCH_TRY(kern_want_rank(b, "the second matrix", 2, 2));
     int64_t m = kern_size(a, 0), k = kern_size(a, 1), n = kern_size(b, 1), want[2] = { m, n };
@@ -83,7 +83,7 @@ KERNEL(addmm)
 
 static etch_status *batched(etch_kern_cx *cx, const etch_tensor *a, const etch_tensor *b, const etch_tensor *add, double beta, double alpha, etch_tensor *out)
 {
-    kern_work work = { cx, NULL };
+    kern_work work = { .cx = cx };
     ETCH_TRY(kern_want_rank(a, "the first batch", 3, 3));
     ETCH_TRY(kern_want_rank(b, "the second batch", 3, 3));
     int64_t nb = kern_size(a, 0), m = kern_size(a, 1), k = kern_size(a, 2), n = kern_size(b, 2), want[3] = { nb, m, n };
@@ -138,7 +138,7 @@ KERNEL(baddbmm)
 // matmul(self, other), also dot and mv: rank 1 operands are rows and columns, leading dims broadcast.
 KERNEL(matmul)
 {
-    kern_work work = { cx, NULL };
+    kern_work work = { .cx = cx };
     KERN_BEGIN(2, 1);
     const etch_tensor *a, *b;
     etch_tensor *out = outs[0];
@@ -188,7 +188,7 @@ KERNEL(matmul)
 // outer(self [m], vec2 [n])
 KERNEL(outer)
 {
-    kern_work work = { cx, NULL };
+    kern_work work = { .cx = cx };
     KERN_BEGIN(2, 1);
     const etch_tensor *a, *b;
     ETCH_TRY(kern_tensor(args, 0, &a));

@@ -77,6 +77,29 @@ KERNEL(max_pool2d_with_indices)
     return NULL;
 }
 
+// max_pool2d_with_indices_backward(grad_output, self, kernel_size, stride, padding, dilation, ceil_mode, indices) -> grad_input
+KERNEL(max_pool2d_with_indices_backward)
+{
+    KERN_BEGIN(8, 1);
+    const etch_tensor *grad, *t, *idx;
+    etch_tensor *out = outs[0];
+    win g;
+    ETCH_TRY(kern_tensor(args, 0, &grad));
+    ETCH_TRY(kern_tensor(args, 1, &t));
+    ETCH_TRY(kern_tensor(args, 7, &idx));
+    ETCH_TRY(kern_want_same(t, out));
+    ETCH_TRY(kern_want_same(grad, idx));
+    ETCH_TRY(planes(out, grad, &g));
+    ETCH_TRY(kern_want_in_range(idx, "the indices", g.h * g.w, false));
+    const etch_val zero = etch_val_int(0);
+    ETCH_TRY(kern_cast(out, &zero));
+    for (int64_t i = 0, n = etch_numel(grad); i < n; i++) {
+        int64_t to = i / g.ow / g.oh * g.h * g.w + kern_get_index(idx, i);
+        etch_store_double(out->data, out->dtype, to, etch_load_double(out->data, out->dtype, to) + etch_load_double(grad->data, grad->dtype, i));
+    }
+    return NULL;
+}
+
 // avg_pool2d(self, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 KERNEL(avg_pool2d)
 {

@@ -73,7 +73,7 @@ etch_status *etch_kern_eval(const etch_op *op, const etch_val *args, int n_args,
         etch_tensor **ptrs = n ? malloc((size_t)n * sizeof *ptrs) : NULL;
         if (n && !ptrs) s = ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
         eval_block *blocks = NULL;
-        etch_kern_cx cx = { eval_scratch, &blocks };
+        etch_kern_cx cx = { .scratch = eval_scratch, .user = &blocks };
         for (int i = 0; ptrs && i < n; i++) ptrs[i] = &outs[i];
         if (!s) s = fn(&cx, args, n_args, ptrs, n);
         while (blocks) {

@@ -3,6 +3,7 @@
 #define ETCH_RT_METHOD_H
 
 #include "base/arena.h"
+#include "base/pool.h"
 #include "kern/kern.h"
 #include "pte/pte.h"
 #include "rt/delegate.h"
@@ -85,6 +86,7 @@ struct etch_rt_method {
     void *delegate_scratch; size_t n_delegate_scratch;
     etch_tensor *shape_tmp; etch_tensor **shape_ptrs;  // results of a shape rule
     etch_kern_cx cx;
+    etch_pool *pool;               // threads of large products, or NULL
     etch_rt_scratch scratch;
 };
 

@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/cpu.h"
+#include "kern/gemm/gemm.h"
 #include "rt/method.h"
 
 #define BAD(...) ETCH_ERR(ETCH_INVALID, __VA_ARGS__)
@@ -108,7 +110,8 @@ etch_status *etch_rt_constant_int(const etch_rt *rt, etch_str name, int64_t *out
 static etch_status *load(etch_rt_method *m)
 {
     m->scratch.max = m->rt->opt.max_bytes ? m->rt->opt.max_bytes : SIZE_MAX / 4;
-    m->cx = (etch_kern_cx){ etch_rt__scratch_take, &m->scratch };
+    if (m->rt->opt.n_threads > 1) m->pool = etch_pool_acquire(m->rt->opt.n_threads);
+    m->cx = (etch_kern_cx){ .scratch = etch_rt__scratch_take, .user = &m->scratch, .gemm = etch_gemm_select(etch_cpu_features()), .pool = m->pool };
     ETCH_TRY(etch_rt__load_values(m));
     ETCH_TRY(etch_rt__decode(m));
     ETCH_TRY(etch_rt__reserve(m));
@@ -144,6 +147,7 @@ void etch_rt_unload(etch_rt_method *m)
     free(m->delegate_scratch);
     etch_rt__scratch_reset(&m->scratch);
     free(m->scratch.block);
+    etch_pool_release(m->pool);
     etch_arena_deinit(&m->arena);
     free(m);
 }

@@ -618,6 +618,13 @@ def images():
     conv(R("f64", 1, 2, 5, 5), R("f64", 2, 2, 3, 3), R("f64", 2), (1, 1), (1, 1), (1, 1))
     conv(R("f32", 2, 4, 9), R("f32", 5, 4, 3), R("f32", 5), (2,), (1,), (1,), op=(0,))
     conv(R("f32", 1, 2, 4, 5, 6), R("f32", 4, 2, 2, 2, 2), None, (1, 1, 1), (0, 0, 1), (1, 1, 1), op=(0, 0, 0))
+    for t, g, s in ((False, 1, [1, 1]), (False, 2, [2, 1]), (True, 1, [2, 1]), (True, 2, [1, 1])):
+        a, w = R("f32", 1, 4, 4, 5), R("f32", 4, 4 // g, 2, 3)
+        out = torch.ops.aten.convolution(a, w, None, s, [1, 0], [1, 1], t, [0, 0], g)
+        case("aten::convolution_backward", R("f32", *out.shape), a, w, [4], s, [1, 0], [1, 1], t, [0, 0], g, [True, True, True])
+    a = distinct("f32", 1, 2, 5, 5)
+    out, i = torch.ops.aten.max_pool2d_with_indices(a, [3, 3], [2, 2], [1, 1])
+    case("aten::max_pool2d_with_indices_backward", R("f32", *out.shape), a, [3, 3], [2, 2], [1, 1], [1, 1], False, i)
     case("aten::conv1d", R("f32", 4, 9), R("f32", 5, 4, 3), None, [1], [1])
     case("aten::conv2d", x, R("f32", 3, 6, 3, 3), R("f32", 3), [1, 1], [1, 1])
     case("aten::conv3d", R("f32", 1, 2, 4, 5, 6), R("f32", 3, 2, 2, 2, 2), None)
