@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/num.h"
+
 static int64_t constant(const etch_rt *rt, const char *name, int64_t def)
 {
     int64_t v = def;
@@ -9,6 +11,12 @@ static int64_t constant(const etch_rt *rt, const char *name, int64_t def)
     if (s) v = def;
     etch_status_ignore(s);
     return v;
+}
+
+static etch_status *check_logits(const etch_val *v)
+{
+    bool ok = v->kind == ETCH_V_TENSOR && v->t->rank == 3 && (v->t->dtype == ETCH_F32 || v->t->dtype == ETCH_F16 || v->t->dtype == ETCH_BF16);
+    return ok ? NULL : ETCH_ERR(ETCH_UNSUPPORTED, "output 0 (logits) is not a float tensor [1, S, V]; 'etch inspect' shows the method");
 }
 
 static etch_status *check_tensor(const etch_val *v, const char *what, etch_dtype dtype, int rank)
@@ -39,7 +47,7 @@ static etch_status *open_method(etch_rt *rt, etch_lm *lm)
     const etch_val *ids = etch_rt_input(lm->method, 0), *out = etch_rt_output(lm->method, 0);
     ETCH_TRY(check_tensor(ids, "input 0 (input_ids)", ETCH_I64, 2));
     ETCH_TRY(check_tensor(etch_rt_input(lm->method, 1), "input 1 (cache_position)", ETCH_I64, 1));
-    ETCH_TRY(check_tensor(out, "output 0 (logits)", ETCH_F32, 3));
+    ETCH_TRY(check_logits(out));
     lm->max_chunk = ids->t->sizes[1].v;
     lm->vocab_size = out->t->sizes[2].v;
     if (lm->max_chunk < 1 || lm->vocab_size < 1) return ETCH_ERR(ETCH_UNSUPPORTED, "'forward' has an empty input or output");
@@ -48,6 +56,10 @@ static etch_status *open_method(etch_rt *rt, etch_lm *lm)
     read_eos(rt, lm);
     lm->ids = malloc((size_t)lm->max_chunk * sizeof *lm->ids);
     lm->positions = malloc((size_t)lm->max_chunk * sizeof *lm->positions);
+    if (out->t->dtype != ETCH_F32) {
+        lm->row = malloc((size_t)lm->vocab_size * sizeof *lm->row);
+        if (!lm->row) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    }
     return lm->ids && lm->positions ? NULL : ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
 }
 
@@ -65,6 +77,7 @@ void etch_lm_close(etch_lm *lm)
     if (lm->method) etch_rt_unload(lm->method);
     free(lm->ids);
     free(lm->positions);
+    free(lm->row);
     *lm = (etch_lm){ 0 };
 }
 
@@ -83,7 +96,14 @@ static etch_status *feed_chunk(etch_lm *lm, const int32_t *tokens, size_t n, con
     ETCH_TRY(etch_rt_execute(lm->method));
     const etch_tensor *logits = etch_rt_output(lm->method, 0)->t;
     if (logits->sizes[1].v < 1) return ETCH_ERR(ETCH_INVALID, "'forward' gave no logits");
-    *out_logits = (const float *)logits->data + (logits->sizes[1].v - 1) * lm->vocab_size;
+    int64_t last = (logits->sizes[1].v - 1) * lm->vocab_size;
+    if (!lm->row) {
+        *out_logits = (const float *)logits->data + last;
+    } else {
+        const uint16_t *half = (const uint16_t *)logits->data + last;
+        for (int64_t i = 0; i < lm->vocab_size; i++) lm->row[i] = logits->dtype == ETCH_F16 ? etch_f16_to_f32(half[i]) : etch_bf16_to_f32(half[i]);
+        *out_logits = lm->row;
+    }
     lm->position += (int64_t)n;
     return NULL;
 }

@@ -1,5 +1,5 @@
 // A decoder with a KV cache as a session: tokens in, logits of the last position out. Follows the method contract of the official exporter:
-// forward(input_ids i64[1, S], cache_position i64[S]) -> logits f32[1, S or 1, V], metadata as constant methods.
+// forward(input_ids i64[1, S], cache_position i64[S]) -> logits f32, f16 or bf16 [1, S or 1, V], metadata as constant methods.
 #ifndef ETCH_RT_LM_H
 #define ETCH_RT_LM_H
 
@@ -17,6 +17,7 @@ typedef struct etch_lm {
     int n_eos;
     int64_t position;                  // tokens in the cache
     int64_t *ids, *positions;          // max_chunk entries each
+    float *row;                        // vocab_size: half and bfloat16 logits as floats; NULL for float32 models
 } etch_lm;
 
 // Loads `forward` and reads the metadata. Refuses a program with another contract, naming what differs.
