@@ -171,6 +171,11 @@ PyObject *core_dispatch(core_op *op, PyObject *const *args, Py_ssize_t n, PyObje
 // Adds the functions of methods.def and of the table to the module, and the methods to TensorBase.
 int core_methods_install(core_state *st, PyObject *module);
 
+// finish.c
+// Ends the current method: buffers that it changed become mutations, and get their leaf back for the next one.
+etch_status *core_settle(core_state *st) ETCH_MUST_USE;
+etch_status *core_finish(core_state *st, etch_buf *out) ETCH_MUST_USE;
+
 // program.c: begin, symbol, input, ... finish.
 extern PyMethodDef core_program_methods[];
 

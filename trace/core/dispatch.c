@@ -183,8 +183,8 @@ static fit bind_list(binding *b, const etch_param *p, PyObject *o, PyObject *con
 static fit bind_param(binding *b, const etch_param *p, PyObject *o, etch_val *out)
 {
     const etch_type t = p->type;
-    const bool optional = t == ETCH_T_TENSOR_OPT || t == ETCH_T_INT_OPT || t == ETCH_T_INTS_OPT || t == ETCH_T_FLOAT_OPT || t == ETCH_T_FLOATS_OPT ||
-                          t == ETCH_T_BOOL_OPT || t == ETCH_T_SCALAR_OPT || t == ETCH_T_STR_OPT;
+    const bool optional = t == ETCH_T_TENSOR_OPT || t == ETCH_T_INT_OPT || t == ETCH_T_INTS_OPT || t == ETCH_T_FLOAT_OPT ||
+                          t == ETCH_T_FLOATS_OPT || t == ETCH_T_BOOL_OPT || t == ETCH_T_SCALAR_OPT || t == ETCH_T_STR_OPT;
     if (o == Py_None) {
         if (!optional) return misfit(b, p, o);
         *out = etch_val_none();
@@ -200,7 +200,8 @@ static fit bind_param(binding *b, const etch_param *p, PyObject *o, etch_val *ou
         }
         if (!b->loose || is_list(o) || PyUnicode_Check(o)) return misfit(b, p, o);
         return bind_number(b, o, p, out);
-    case ETCH_T_TENSORS: case ETCH_T_TENSORS_OPT: case ETCH_T_INTS: case ETCH_T_INTS_OPT: case ETCH_T_FLOATS: case ETCH_T_FLOATS_OPT: case ETCH_T_BOOLS:
+    case ETCH_T_TENSORS: case ETCH_T_TENSORS_OPT: case ETCH_T_INTS: case ETCH_T_INTS_OPT: case ETCH_T_FLOATS:
+    case ETCH_T_FLOATS_OPT: case ETCH_T_BOOLS:
         return bind_list(b, p, o, NULL, 0, out);
     case ETCH_T_INT: case ETCH_T_INT_OPT:
         return bind_int(b, o, p, out);
@@ -239,8 +240,10 @@ static bool is_ignorable(PyObject *name, PyObject *value)
 
 static int param_of(const etch_schema *s, PyObject *name)
 {
-    static const char *const alias[][2] = { { "input", "self" }, { "axis", "dim" }, { "keepdims", "keepdim" }, { "x", "self" }, { "axes", "dim" },
-                                            { "shape", "size" }, { "self", "input" }, { "tensor", "self" }, { "axis", "dims" }, { "value", "fill_value" } };
+    static const char *const alias[][2] = {
+        { "input", "self" }, { "axis", "dim" }, { "keepdims", "keepdim" }, { "x", "self" },    { "axes", "dim" },
+        { "shape", "size" }, { "self", "input" }, { "tensor", "self" },    { "axis", "dims" }, { "value", "fill_value" },
+    };
     Py_ssize_t n = 0;
     const char *z = PyUnicode_AsUTF8AndSize(name, &n);
     if (!z) return -1;
@@ -267,7 +270,8 @@ static fit bind(binding *b, const etch_op *op, etch_val *vals)
         const bool ints = p->type == ETCH_T_INTS || p->type == ETCH_T_INTS_OPT;
         const bool spread = ints && i <= 1 && !is_list(b->args[a]) && (!p->fixed_len || b->n - a > 1) &&
                             (i + 1 == s->n_params || s->params[i + 1].kwarg_only) &&
-                            (PyLong_Check(b->args[a]) || core_is_symint(b->args[a]) || core_is_tensor(b->st, b->args[a]) || PyIndex_Check(b->args[a]));
+                            (PyLong_Check(b->args[a]) || core_is_symint(b->args[a]) || core_is_tensor(b->st, b->args[a]) ||
+                             PyIndex_Check(b->args[a]));
         if (p->is_mutable && core_is_tensor(b->st, b->args[a])) b->written = (core_tensor *)b->args[a];
         fit f = spread ? bind_list(b, p, NULL, b->args + a, b->n - a, &vals[i]) : bind_param(b, p, b->args[a], &vals[i]);
         if (f != FITS) return f;
@@ -320,7 +324,8 @@ static void infer_dtype(core_state *st, const etch_op *op, etch_val *vals)
     if (at < 0) return;
     const bool line = etch_str_starts(s->name, "aten::linspace") || etch_str_starts(s->name, "aten::logspace");
     etch_dtype d = st->default_dtype;
-    if (etch_str_starts(s->name, "aten::randint") || etch_str_starts(s->name, "aten::randperm") || (scalars && all_int && !line)) d = ETCH_I64;
+    const bool ints = etch_str_starts(s->name, "aten::randint") || etch_str_starts(s->name, "aten::randperm");
+    if (ints || (scalars && all_int && !line)) d = ETCH_I64;
     else if (scalars && all_bool && !line) d = ETCH_BOOL;
     else if (etch_str_starts(s->name, "aten::tril_indices") || etch_str_starts(s->name, "aten::triu_indices")) d = ETCH_I64;
     vals[at] = etch_val_int((int64_t)d);
@@ -373,7 +378,8 @@ static PyObject *results(binding *b, const etch_op *op, const etch_val *vals, et
     PyObject *out = list || node->n_outs != 1 ? PyList_New(node->n_outs) : NULL;
     if (!out && (list || node->n_outs != 1)) return NULL;
     for (int i = 0; i < node->n_outs; i++) {
-        PyObject *t = view ? core_wrap_view(b->first, op, vals, op->schema->n_params, i, node->outs[i]) : core_wrap(st, NULL, node->outs[i], device);
+        PyObject *t = view ? core_wrap_view(b->first, op, vals, op->schema->n_params, i, node->outs[i])
+            : core_wrap(st, NULL, node->outs[i], device);
         if (!t || !out) {
             Py_XDECREF(out);
             return t;
@@ -452,7 +458,8 @@ static PyObject *run(core_op *op, binding *b)
     etch_status *s = core_record(b->st, chosen, vals, chosen->schema->n_params, &node);
     if (s) {
         etch_str where = core_where(b->st);
-        return core_raise(b->st, etch_status_frame(s, __FILE__, __LINE__, "%.*s: %.*s", ETCH_STR_ARGS(where), ETCH_STR_ARGS(chosen->schema->name)));
+        return core_raise(b->st, etch_status_frame(s, __FILE__, __LINE__, "%.*s: %.*s", ETCH_STR_ARGS(where),
+                                                   ETCH_STR_ARGS(chosen->schema->name)));
     }
     if (written) {
         s = core_write(written, node->outs[0]);
@@ -567,8 +574,10 @@ static PyGetSetDef op_getset[] = {
     { 0 },
 };
 static PyType_Slot op_slots[] = {
-    { Py_tp_call, CORE_FN(op_call) },       { Py_tp_descr_get, CORE_FN(op_bind) }, { Py_tp_repr, CORE_FN(op_repr) }, { Py_tp_dealloc, CORE_FN(op_dealloc) },
-    { Py_tp_getattro, CORE_FN(op_getattr) }, { Py_tp_getset, op_getset },          { 0, NULL },
+    { Py_tp_call, CORE_FN(op_call) },         { Py_tp_descr_get, CORE_FN(op_bind) },
+    { Py_tp_repr, CORE_FN(op_repr) },         { Py_tp_dealloc, CORE_FN(op_dealloc) },
+    { Py_tp_getattro, CORE_FN(op_getattr) },  { Py_tp_getset, op_getset },
+    { 0, NULL },
 };
 static PyType_Spec op_spec = { "torch._C.Op", (int)sizeof(core_op), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, op_slots };
 

@@ -67,7 +67,8 @@ static int bound(core_state *st, PyObject *o, etch_val *out)
 
 static int take_slice(core_state *st, cursor *c, PyObject *key)
 {
-    PyObject *start = PyObject_GetAttrString(key, "start"), *stop = PyObject_GetAttrString(key, "stop"), *step = PyObject_GetAttrString(key, "step");
+    PyObject *start = PyObject_GetAttrString(key, "start"), *stop = PyObject_GetAttrString(key, "stop");
+    PyObject *step = PyObject_GetAttrString(key, "step");
     etch_val v[4] = { etch_val_int(c->n) };
     int bad = !start || !stop || !step || bound(st, start, &v[1]) || bound(st, stop, &v[2]) || bound(st, step, &v[3]);
     Py_XDECREF(start);
@@ -134,7 +135,8 @@ static int take(core_state *st, cursor *c, PyObject *o)
     if (!PyList_Check(o) && !PyTuple_Check(o) && core_dim_of(st, o, &at)) {
         const etch_dim size = ((core_tensor *)c->view)->v->t.sizes[c->n];
         if (etch_dim_is_const(at) && etch_dim_is_const(size) && (at.v >= size.v || at.v < -size.v)) {
-            PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)at.v, c->n, (long long)size.v);
+            PyErr_Format(PyExc_IndexError, "index %lld is out of bounds for dimension %d with size %lld", (long long)at.v, c->n,
+                         (long long)size.v);
             return -1;
         }
         etch_val v[] = { etch_val_int(c->n), etch_val_dim(at) };
@@ -296,7 +298,8 @@ int core_setitem(PyObject *self, PyObject *key, PyObject *value)
             etch_val args[] = { etch_val_tensor(&base->t), etch_val_tensor(&((core_tensor *)c.index[0])->v->t), etch_val_tensor(&v->t) };
             s = core_call(st, "aten::masked_fill.Tensor", args, 3, &v);
         } else if (!s && !(bad = indices(st, &c, list, &n, true))) {
-            etch_val args[] = { etch_val_tensor(&base->t), { .kind = ETCH_V_TENSORS, .tensors = { list, n } }, etch_val_tensor(&v->t), etch_val_bool(false) };
+            etch_val args[] = { etch_val_tensor(&base->t), { .kind = ETCH_V_TENSORS, .tensors = { list, n } }, etch_val_tensor(&v->t),
+                                etch_val_bool(false) };
             s = core_call(st, "aten::index_put", args, 4, &v);
         }
     }

@@ -24,7 +24,8 @@ static int look(scan *s, PyObject *o, int depth)
         Py_ssize_t n = PySequence_Size(o);
         if (depth == s->rank) s->sizes[s->rank++] = n;
         else if (depth > s->rank || s->sizes[depth] != n) {
-            PyErr_Format(PyExc_ValueError, "expected sequence of length %lld at dim %d (got %lld)", (long long)s->sizes[depth], depth, (long long)n);
+            PyErr_Format(PyExc_ValueError, "expected sequence of length %lld at dim %d (got %lld)", (long long)s->sizes[depth], depth,
+                         (long long)n);
             return -1;
         }
         for (Py_ssize_t i = 0; i < n; i++) {
@@ -131,7 +132,8 @@ static PyObject *from_array(core_state *st, PyObject *data, etch_dtype want, uin
     PyObject *list = PyObject_CallMethod(data, "tolist", NULL), *kind = list ? PyObject_GetAttrString(data, "dtype") : NULL;
     PyObject *name = kind ? PyObject_Str(kind) : NULL, *dtype = NULL, *out = NULL;
     for (int code = 0; name && want == ETCH_DTYPE_NONE && code < 256; code++)
-        if (etch_dtype_is_valid(code) && PyUnicode_CompareWithASCIIString(name, etch_dtype_torch_name((etch_dtype)code)) == 0) want = (etch_dtype)code;
+        if (etch_dtype_is_valid(code) && PyUnicode_CompareWithASCIIString(name, etch_dtype_torch_name((etch_dtype)code)) == 0)
+            want = (etch_dtype)code;
     if (name) dtype = want == ETCH_DTYPE_NONE ? Py_NewRef(Py_None) : core_dtype_py(st, want);
     if (dtype) out = core_tensor_from(st, list, dtype, device);
     Py_XDECREF(dtype);
@@ -144,7 +146,8 @@ static PyObject *from_array(core_state *st, PyObject *data, etch_dtype want, uin
 PyObject *core_tensor_from(core_state *st, PyObject *data, PyObject *dtype, uint8_t device)
 {
     etch_dtype want = ETCH_DTYPE_NONE;
-    if (dtype && dtype != Py_None && !core_dtype_of(st, dtype, &want)) return PyErr_Format(PyExc_TypeError, "torch.tensor: dtype expected, got %R", dtype);
+    if (dtype && dtype != Py_None && !core_dtype_of(st, dtype, &want))
+        return PyErr_Format(PyExc_TypeError, "torch.tensor: dtype expected, got %R", dtype);
     if (core_is_tensor(st, data) || core_is_symint(data)) {
         PyObject *t = core_is_tensor(st, data) ? Py_NewRef(data) : scalar_tensor(st, data);
         etch_value *v = NULL;
@@ -153,7 +156,8 @@ PyObject *core_tensor_from(core_state *st, PyObject *data, PyObject *dtype, uint
         Py_XDECREF(t);
         return s ? core_raise(st, s) : t ? core_wrap(st, NULL, v, device) : NULL;
     }
-    if (!is_list(data) && !PyLong_Check(data) && !PyFloat_Check(data) && PyObject_HasAttrString(data, "tolist") && PyObject_HasAttrString(data, "dtype"))
+    if (!is_list(data) && !PyLong_Check(data) && !PyFloat_Check(data) && PyObject_HasAttrString(data, "tolist") &&
+        PyObject_HasAttrString(data, "dtype"))
         return from_array(st, data, want, device);
     scan sc = { .st = st };
     if (look(&sc, data, 0)) return NULL;

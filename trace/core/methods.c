@@ -79,12 +79,14 @@ int core_methods_install(core_state *st, PyObject *module)
         if (!etch_str_starts(op->schema->name, "aten::") || name.len > 60 || (op->flags & ETCH_OPF_INPLACE)) continue;
         char z[64];
         PyOS_snprintf(z, sizeof z, "%.*s", ETCH_STR_ARGS(name));
-        const bool method = op->schema->n_params > 0 && op->schema->params[0].type == ETCH_T_TENSOR && etch_str_eqz(op->schema->params[0].name, "self");
+        const bool method = op->schema->n_params > 0 && op->schema->params[0].type == ETCH_T_TENSOR &&
+            etch_str_eqz(op->schema->params[0].name, "self");
         const etch_op *ops[24];
         int n = 0;
         for (int k = 0; k < (int)ETCH_OP_COUNT && n < 24; k++) {
             const etch_op *o = etch_op_get((etch_op_id)k);
-            if (etch_str_starts(o->schema->name, "aten::") && etch_str_eq(bare_name(o), name) && !(o->flags & ETCH_OPF_INPLACE)) ops[n++] = o;
+            if (etch_str_starts(o->schema->name, "aten::") && etch_str_eq(bare_name(o), name) &&
+                !(o->flags & ETCH_OPF_INPLACE)) ops[n++] = o;
         }
         const bool function_known = PyDict_GetItemString(functions, z) != NULL, method_known = taken(st, z);
         int where = (function_known ? 0 : FUNCTION) | (method && !method_known && z[0] != '_' ? METHOD : 0);

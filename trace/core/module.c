@@ -51,7 +51,8 @@ static PyObject *namespace_of(const char *format, ...)
     va_start(ap, format);
     PyObject *fields = Py_VaBuildValue(format, ap);
     va_end(ap);
-    PyObject *types = fields ? PyImport_ImportModule("types") : NULL, *cls = types ? PyObject_GetAttrString(types, "SimpleNamespace") : NULL;
+    PyObject *types = fields ? PyImport_ImportModule("types") : NULL;
+    PyObject *cls = types ? PyObject_GetAttrString(types, "SimpleNamespace") : NULL;
     PyObject *none = cls ? PyTuple_New(0) : NULL, *out = none ? PyObject_Call(cls, none, fields) : NULL;
     Py_XDECREF(none);
     Py_XDECREF(cls);
@@ -74,9 +75,11 @@ static PyObject *finfo(PyObject *module, PyObject *args)
     case ETCH_BF16: max = 0x1.fep127, tiny = 0x1p-126, eps = 0x1p-7, resolution = 1e-2; break;
     case ETCH_F32: case ETCH_C64: max = (double)FLT_MAX, tiny = (double)FLT_MIN, eps = (double)FLT_EPSILON, resolution = 1e-6; break;
     case ETCH_F64: max = DBL_MAX, tiny = DBL_MIN, eps = DBL_EPSILON, resolution = 1e-15; break;
-    default: return PyErr_Format(PyExc_TypeError, "torch.finfo() requires a floating point input type. Use torch.iinfo to handle '%s'", etch_dtype_torch_name(d));
+    default:
+        return PyErr_Format(PyExc_TypeError, "torch.finfo() requires a floating point input type, not %s", etch_dtype_torch_name(d));
     }
-    return namespace_of("{s:i,s:d,s:d,s:d,s:d,s:d,s:d,s:s}", "bits", (int)etch_dtype_size(d) * 8, "max", max, "min", -max, "eps", eps, "tiny", tiny,
+    return namespace_of("{s:i,s:d,s:d,s:d,s:d,s:d,s:d,s:s}", "bits", (int)etch_dtype_size(d) * 8, "max", max, "min", -max, "eps", eps,
+                        "tiny", tiny,
                         "smallest_normal", tiny, "resolution", resolution, "dtype", etch_dtype_torch_name(d));
 }
 
@@ -86,7 +89,8 @@ static PyObject *iinfo(PyObject *module, PyObject *args)
     PyObject *o = NULL;
     etch_dtype d;
     if (!PyArg_ParseTuple(args, "O", &o)) return NULL;
-    if (!core_dtype_of(st, o, &d) || !etch_dtype_is_int(d)) return PyErr_Format(PyExc_TypeError, "torch.iinfo() requires an integer input type");
+    if (!core_dtype_of(st, o, &d) || !etch_dtype_is_int(d))
+        return PyErr_Format(PyExc_TypeError, "torch.iinfo() requires an integer input type");
     const int bits = (int)etch_dtype_size(d) * 8;
     const bool is_signed = d == ETCH_I8 || d == ETCH_I16 || d == ETCH_I32 || d == ETCH_I64;
     const unsigned long long max = is_signed ? ~0ull >> (65 - bits) : ~0ull >> (64 - bits);
@@ -99,9 +103,12 @@ static PyMethodDef module_methods[] = { { "finfo", finfo, METH_VARARGS, NULL }, 
 // What `from torch._C import *` gives: the names that are PyTorch's own.
 static int add_all(PyObject *module)
 {
-    static const char *const hidden[] = { "begin", "symbol", "input", "file_tensor", "tensor_from_bytes", "make_subclass", "set_device", "mark_fqn",
-                                          "mark_buffer", "method", "output", "meta", "finish", "item_symbol", "push_module", "pop_module", "where",
-                                          "set_tensor_class", "set_guard_error", "set_package_path", "guards", "known", "op", "op_names", "functions",
+    static const char *const hidden[] = { "begin", "symbol", "input", "file_tensor", "tensor_from_bytes", "make_subclass",
+                                          "set_device", "mark_fqn",
+                                          "mark_buffer", "method", "output", "meta", "finish", "item_symbol", "push_module",
+                                              "pop_module", "where",
+                                          "set_tensor_class", "set_guard_error", "set_package_path", "guards", "known", "op",
+                                              "op_names", "functions",
                                           "Op", "TensorBase" };
     PyObject *all = PyList_New(0), *dict = PyModule_GetDict(module), *name, *value;
     Py_ssize_t pos = 0;
@@ -143,13 +150,15 @@ static int set_up(PyObject *module)
     st->tensor_base = core_tensor_make_type(st);
     if (!st->tensor_base || PyModule_AddObjectRef(module, "TensorBase", st->tensor_base)) return -1;
     st->tensor_cls = Py_NewRef(st->tensor_base);
-    return core_methods_install(st, module) || PyModule_AddFunctions(module, core_program_methods) || PyModule_AddFunctions(module, module_methods) || add_all(module) ? -1 : 0;
+    return core_methods_install(st, module) || PyModule_AddFunctions(module, core_program_methods) ||
+        PyModule_AddFunctions(module, module_methods) || add_all(module) ? -1 : 0;
 }
 
-#define EACH_OWNED(st, DO)                                                                                                                  \
-    DO((st)->tensor_base) DO((st)->tensor_cls) DO((st)->symint_type) DO((st)->dtype_type) DO((st)->device_type) DO((st)->layout_type)       \
-    DO((st)->format_type) DO((st)->size_type) DO((st)->op_type) DO((st)->result_types) DO((st)->method_type) DO((st)->guard_error)          \
-    DO((st)->files) DO((st)->skip_prefix) DO((st)->modules) DO((st)->device_stack)
+#define EACH_OWNED(st, DO)                                                                                              \
+    DO((st)->tensor_base) DO((st)->tensor_cls) DO((st)->symint_type) DO((st)->dtype_type) DO((st)->device_type)         \
+    DO((st)->layout_type) DO((st)->format_type) DO((st)->size_type) DO((st)->op_type) DO((st)->result_types)            \
+    DO((st)->method_type) DO((st)->guard_error) DO((st)->files) DO((st)->skip_prefix) DO((st)->modules)                 \
+    DO((st)->device_stack)
 
 static int traverse(PyObject *module, visitproc visit, void *arg)
 {
@@ -192,7 +201,8 @@ static void release(void *module)
 
 static PyModuleDef_Slot module_slots[] = { { Py_mod_exec, CORE_FN(set_up) }, { 0, NULL } };
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "torch._C", "Lazy tensors that record an etch graph.", (Py_ssize_t)sizeof(core_state), NULL, module_slots, traverse, clear, release,
+    PyModuleDef_HEAD_INIT, "torch._C", "Lazy tensors that record an etch graph.", (Py_ssize_t)sizeof(core_state), NULL, module_slots,
+        traverse, clear, release,
 };
 
 PyMODINIT_FUNC PyInit__C(void);

@@ -132,7 +132,8 @@ static etch_status *follow(core_state *st, const core_storage *s, const core_vie
         l->type = old.type;
         for (int i = rank - 1; i >= 0 && l->type.rank > type.rank; i--) {
             bool named = c->n_args < 2 || a[1].kind == ETCH_V_NONE || (a[1].kind == ETCH_V_INT && core_wrap_axis(a[1].i, rank) == i);
-            for (int k = 0; c->n_args > 1 && a[1].kind == ETCH_V_INTS && k < a[1].ints.n; k++) named |= core_wrap_axis(a[1].ints.p[k], rank) == i;
+            for (int k = 0; c->n_args > 1 && a[1].kind == ETCH_V_INTS && k < a[1].ints.n; k++)
+                named |= core_wrap_axis(a[1].ints.p[k], rank) == i;
             if (named && is_const(old.type.sizes[i], 1)) drop(l, i);
         }
         l->type = type;

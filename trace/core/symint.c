@@ -1,4 +1,5 @@
-// torch.SymInt: a size that is not known at trace time. Arithmetic builds expressions; a comparison is decided at once, from the symbols' ranges
+// torch.SymInt: a size that is not known at trace time. Arithmetic builds expressions; a comparison is decided at once, from the symbols'
+// ranges
 // or, when they do not decide it, from the example sizes with a guard that names the model's source line.
 #include "trace/core/core.h"
 
@@ -221,16 +222,23 @@ static PyObject *new_symint(PyTypeObject *type, PyObject *args, PyObject *kwargs
 
 static PyGetSetDef getset[] = { { "example", example, NULL, NULL, NULL }, { "range", range, NULL, NULL, NULL }, { 0 } };
 static PyMethodDef methods[] = {
-    { "__deepcopy__", self_method, METH_O, NULL }, { "__copy__", self_method, METH_NOARGS, NULL }, { "__ceil__", self_method, METH_NOARGS, NULL },
-    { "__floor__", self_method, METH_NOARGS, NULL }, { "__trunc__", self_method, METH_NOARGS, NULL }, { "__sym_int__", self_method, METH_NOARGS, NULL },
+    { "__deepcopy__", self_method, METH_O, NULL }, { "__copy__", self_method, METH_NOARGS, NULL },
+        { "__ceil__", self_method, METH_NOARGS, NULL },
+    { "__floor__", self_method, METH_NOARGS, NULL }, { "__trunc__", self_method, METH_NOARGS, NULL },
+        { "__sym_int__", self_method, METH_NOARGS, NULL },
     { "is_integer", is_int, METH_NOARGS, NULL }, { 0 },
 };
 static PyType_Slot slots[] = {
-    { Py_tp_new, CORE_FN(new_symint) }, { Py_tp_dealloc, CORE_FN(symint_dealloc) }, { Py_tp_repr, CORE_FN(repr) }, { Py_tp_hash, CORE_FN(hash) },
-    { Py_tp_richcompare, CORE_FN(compare) }, { Py_nb_add, CORE_FN(add) }, { Py_nb_subtract, CORE_FN(sub) }, { Py_nb_multiply, CORE_FN(mul) },
-    { Py_nb_floor_divide, CORE_FN(floordiv) }, { Py_nb_remainder, CORE_FN(mod) }, { Py_nb_true_divide, CORE_FN(truediv) }, { Py_nb_power, CORE_FN(power) },
-    { Py_nb_negative, CORE_FN(neg) }, { Py_nb_positive, CORE_FN(pos) }, { Py_nb_absolute, CORE_FN(absolute) }, { Py_nb_bool, CORE_FN(truth) },
-    { Py_nb_index, CORE_FN(needs_value) }, { Py_nb_int, CORE_FN(needs_value) }, { Py_nb_float, CORE_FN(as_float) }, { Py_tp_getset, getset },
+    { Py_tp_new, CORE_FN(new_symint) }, { Py_tp_dealloc, CORE_FN(symint_dealloc) }, { Py_tp_repr, CORE_FN(repr) },
+        { Py_tp_hash, CORE_FN(hash) },
+    { Py_tp_richcompare, CORE_FN(compare) }, { Py_nb_add, CORE_FN(add) }, { Py_nb_subtract, CORE_FN(sub) },
+        { Py_nb_multiply, CORE_FN(mul) },
+    { Py_nb_floor_divide, CORE_FN(floordiv) }, { Py_nb_remainder, CORE_FN(mod) }, { Py_nb_true_divide, CORE_FN(truediv) },
+        { Py_nb_power, CORE_FN(power) },
+    { Py_nb_negative, CORE_FN(neg) }, { Py_nb_positive, CORE_FN(pos) }, { Py_nb_absolute, CORE_FN(absolute) },
+        { Py_nb_bool, CORE_FN(truth) },
+    { Py_nb_index, CORE_FN(needs_value) }, { Py_nb_int, CORE_FN(needs_value) }, { Py_nb_float, CORE_FN(as_float) },
+        { Py_tp_getset, getset },
     { Py_tp_methods, methods }, { 0, NULL },
 };
 static PyType_Spec spec = { "torch.SymInt", (int)sizeof(core_symint), 0, Py_TPFLAGS_DEFAULT, slots };

@@ -40,7 +40,8 @@ static PyObject *tensor_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     return s ? core_raise(st, s) : core_wrap(st, (PyObject *)type, v, st->default_device);
 }
 
-enum { G_SHAPE, G_DTYPE, G_DEVICE, G_LAYOUT, G_NDIM, G_GRAD, G_LEAF, G_NONE, G_FALSE, G_ITEMSIZE, G_NBYTES, G_META, G_VERSION, G_T, G_MT, G_CPU };
+enum { G_SHAPE, G_DTYPE, G_DEVICE, G_LAYOUT, G_NDIM, G_GRAD, G_LEAF, G_NONE, G_FALSE, G_ITEMSIZE, G_NBYTES, G_META, G_VERSION, G_T,
+       G_MT, G_CPU };
 
 static PyObject *numel_py(PyObject *self, int64_t factor)
 {
@@ -230,7 +231,8 @@ static PyObject *m_data_ptr(PyObject *self, PyObject *unused)
     etch_dim strides[ETCH_MAX_RANK], offset = { 0 };
     if (SELF(self)->device == CORE_META) return PyLong_FromLong(0);
     etch_status *s = core_strides(SELF(self), strides, &offset);
-    return s ? core_raise(SELF(self)->st, s) : PyLong_FromLongLong(SELF(self)->s->id + offset.v * (int64_t)etch_dtype_size(type_of(self)->dtype));
+    if (s) return core_raise(SELF(self)->st, s);
+    return PyLong_FromLongLong(SELF(self)->s->id + offset.v * (int64_t)etch_dtype_size(type_of(self)->dtype));
 }
 
 static PyObject *m_storage_id(PyObject *self, PyObject *unused)
@@ -398,8 +400,9 @@ static PyObject *fill(PyObject *self, PyObject *value)
     if (!s && !core_is_tensor(st, value) && v->t.data) {  // a number: symbolic sizes have no data
         const etch_op *op = etch_op_find(ETCH_LIT("aten::full"));
         const etch_tensor *r = &v->t;
-        etch_val x = r->dtype == ETCH_BOOL ? etch_val_bool(etch_load_int(r->data, r->dtype, 0) != 0)
-                   : etch_dtype_is_int(r->dtype) ? etch_val_int(etch_load_int(r->data, r->dtype, 0)) : etch_val_float(etch_load_double(r->data, r->dtype, 0));
+        etch_val x = etch_val_float(etch_load_double(r->data, r->dtype, 0));
+        if (r->dtype == ETCH_BOOL) x = etch_val_bool(etch_load_int(r->data, r->dtype, 0) != 0);
+        else if (etch_dtype_is_int(r->dtype)) x = etch_val_int(etch_load_int(r->data, r->dtype, 0));
         etch_val args[] = { { .kind = ETCH_V_INTS, .ints = { sizes, mine->rank } }, x, etch_val_int((int64_t)mine->dtype) };
         etch_node *node = NULL;
         s = op ? core_record(st, op, args, 3, &node) : ETCH_ERR(ETCH_UNSUPPORTED, "op aten::full has no row in op/ops.def");
@@ -499,11 +502,13 @@ static Py_hash_t identity_hash(PyObject *self)
 
 #define GET(name, what) { name, get, NULL, NULL, (void *)(intptr_t)(what) }
 static PyGetSetDef getset[] = {
-    GET("shape", G_SHAPE), GET("dtype", G_DTYPE), GET("device", G_DEVICE), GET("layout", G_LAYOUT), GET("ndim", G_NDIM), GET("is_leaf", G_LEAF),
-    GET("grad_fn", G_NONE), GET("itemsize", G_ITEMSIZE), GET("nbytes", G_NBYTES), GET("is_meta", G_META), GET("is_cpu", G_CPU), GET("_version", G_VERSION),
-    GET("is_cuda", G_FALSE), GET("is_mps", G_FALSE), GET("is_xpu", G_FALSE), GET("is_xla", G_FALSE), GET("is_sparse", G_FALSE), GET("is_quantized", G_FALSE),
-    GET("is_nested", G_FALSE), GET("is_mkldnn", G_FALSE), GET("is_vulkan", G_FALSE), GET("is_sparse_csr", G_FALSE), GET("is_inference", G_FALSE),
-    GET("T", G_T), GET("mT", G_MT), GET("H", G_T), GET("mH", G_MT), GET("name", G_NONE), GET("_base", G_NONE), GET("_backward_hooks", G_NONE),
+    GET("shape", G_SHAPE), GET("dtype", G_DTYPE), GET("device", G_DEVICE), GET("layout", G_LAYOUT), GET("ndim", G_NDIM),
+    GET("is_leaf", G_LEAF), GET("grad_fn", G_NONE), GET("itemsize", G_ITEMSIZE), GET("nbytes", G_NBYTES), GET("is_meta", G_META),
+    GET("is_cpu", G_CPU), GET("_version", G_VERSION), GET("is_cuda", G_FALSE), GET("is_mps", G_FALSE), GET("is_xpu", G_FALSE),
+    GET("is_xla", G_FALSE), GET("is_sparse", G_FALSE), GET("is_quantized", G_FALSE), GET("is_nested", G_FALSE),
+    GET("is_mkldnn", G_FALSE), GET("is_vulkan", G_FALSE), GET("is_sparse_csr", G_FALSE), GET("is_inference", G_FALSE),
+    GET("T", G_T), GET("mT", G_MT), GET("H", G_T), GET("mH", G_MT), GET("name", G_NONE), GET("_base", G_NONE),
+    GET("_backward_hooks", G_NONE),
     { "grad", get, set_grad, NULL, (void *)(intptr_t)G_GRAD },
     { "requires_grad", get_requires_grad, set_requires_grad, NULL, NULL },
     { "data", get_data, set_data, NULL, NULL },

@@ -26,7 +26,7 @@ static PyObject *dtype_get(PyObject *self, void *what)
     switch ((int)(intptr_t)what) {
     case 0: return PyBool_FromLong(etch_dtype_is_float(d));
     case 1: return PyBool_FromLong(etch_dtype_is_complex(d));
-    case 2: return PyBool_FromLong(etch_dtype_is_float(d) || etch_dtype_is_complex(d) || d == ETCH_I8 || d == ETCH_I16 || d == ETCH_I32 || d == ETCH_I64);
+    case 2: return PyBool_FromLong(d != ETCH_BOOL && d != ETCH_U8 && d != ETCH_U16 && d != ETCH_U32 && d != ETCH_U64);
     case 3: return PyLong_FromSize_t(etch_dtype_size(d));
     default: return PyUnicode_FromString(etch_dtype_torch_name(d));
     }
@@ -60,7 +60,8 @@ static PyType_Slot dtype_slots[] = {
     { Py_tp_dealloc, CORE_FN(plain_dealloc) }, { Py_tp_repr, CORE_FN(dtype_repr) }, { Py_tp_getset, dtype_getset },
     { Py_tp_methods, dtype_methods },          { 0, NULL },
 };
-static PyType_Spec dtype_spec = { "torch.dtype", (int)sizeof(dtype_obj), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, dtype_slots };
+static PyType_Spec dtype_spec = { "torch.dtype", (int)sizeof(dtype_obj), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                  dtype_slots };
 
 PyObject *core_dtype_py(core_state *st, etch_dtype d)
 {
@@ -91,7 +92,8 @@ static void device_dealloc(PyObject *self)
 
 static device_obj *device_make(PyTypeObject *type, const char *z, Py_ssize_t n, PyObject *index)
 {
-    static const char *const known[] = { "cpu", "meta", "cuda", "mps", "xpu", "npu", "hpu", "mlu", "musa", "xla", "neuron", "vulkan", "mtia" };
+    static const char *const known[] = { "cpu", "meta", "cuda", "mps", "xpu", "npu", "hpu", "mlu", "musa", "xla", "neuron", "vulkan",
+                                         "mtia" };
     bool ok = false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) ok |= strlen(known[i]) == (size_t)n && !memcmp(known[i], z, (size_t)n);
     if (!ok) {
@@ -140,10 +142,14 @@ static PyObject *device_str(PyObject *self)
 static PyObject *device_repr(PyObject *self)
 {
     device_obj *d = (device_obj *)self;
-    return d->index == Py_None ? PyUnicode_FromFormat("device(type=%R)", d->type) : PyUnicode_FromFormat("device(type=%R, index=%S)", d->type, d->index);
+    return d->index == Py_None ? PyUnicode_FromFormat("device(type=%R)", d->type)
+        : PyUnicode_FromFormat("device(type=%R, index=%S)", d->type, d->index);
 }
 
-static PyObject *device_get(PyObject *self, void *what) { return Py_NewRef(what ? ((device_obj *)self)->index : ((device_obj *)self)->type); }
+static PyObject *device_get(PyObject *self, void *what)
+{
+    return Py_NewRef(what ? ((device_obj *)self)->index : ((device_obj *)self)->type);
+}
 
 static PyObject *device_compare(PyObject *a, PyObject *b, int op)
 {
@@ -223,8 +229,9 @@ bool core_device_of(core_state *st, PyObject *o, uint8_t *out)
 
 static PyObject *tag_repr(PyObject *self) { return PyUnicode_FromFormat("torch.%s", ((tag_obj *)self)->name); }
 static PyType_Slot tag_slots[] = { { Py_tp_dealloc, CORE_FN(plain_dealloc) }, { Py_tp_repr, CORE_FN(tag_repr) }, { 0, NULL } };
-static PyType_Spec layout_spec = { "torch.layout", (int)sizeof(tag_obj), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, tag_slots };
-static PyType_Spec format_spec = { "torch.memory_format", (int)sizeof(tag_obj), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, tag_slots };
+enum { TAG_FLAGS = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION };
+static PyType_Spec layout_spec = { "torch.layout", (int)sizeof(tag_obj), 0, TAG_FLAGS, tag_slots };
+static PyType_Spec format_spec = { "torch.memory_format", (int)sizeof(tag_obj), 0, TAG_FLAGS, tag_slots };
 
 static int add_tag(core_state *st, PyObject *type, const char *name, long code)
 {
@@ -318,7 +325,8 @@ static int add_type(core_state *st, PyType_Spec *spec, PyObject *bases, const ch
 int core_types_init(core_state *st)
 {
     if (add_type(st, &dtype_spec, NULL, "dtype", &st->dtype_type) || add_type(st, &device_spec, NULL, "device", &st->device_type) ||
-        add_type(st, &layout_spec, NULL, "layout", &st->layout_type) || add_type(st, &format_spec, NULL, "memory_format", &st->format_type) ||
+        add_type(st, &layout_spec, NULL, "layout", &st->layout_type) ||
+        add_type(st, &format_spec, NULL, "memory_format", &st->format_type) ||
         add_type(st, &size_spec, (PyObject *)&PyTuple_Type, "Size", &st->size_type))
         return -1;
     for (int code = 0; code < 256; code++) {
@@ -330,11 +338,13 @@ int core_types_init(core_state *st)
         if (PyModule_AddObjectRef(st->module, etch_dtype_torch_name((etch_dtype)code), (PyObject *)o)) return -1;
     }
     static const struct { const char *alias; etch_dtype d; } aliases[] = {
-        { "float", ETCH_F32 }, { "double", ETCH_F64 }, { "half", ETCH_F16 }, { "long", ETCH_I64 }, { "int", ETCH_I32 }, { "short", ETCH_I16 }, { "cfloat", ETCH_C64 },
+        { "float", ETCH_F32 }, { "double", ETCH_F64 }, { "half", ETCH_F16 },   { "long", ETCH_I64 },
+        { "int", ETCH_I32 },   { "short", ETCH_I16 },  { "cfloat", ETCH_C64 },
     };
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
         if (PyModule_AddObjectRef(st->module, aliases[i].alias, st->dtypes[aliases[i].d])) return -1;
-    static const char *const layouts[] = { "strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc", "jagged", "_mkldnn" };
+    static const char *const layouts[] = { "strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc", "jagged",
+                                           "_mkldnn" };
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
         if (add_tag(st, st->layout_type, layouts[i], (long)i)) return -1;
     static const char *const formats[] = { "contiguous_format", "preserve_format", "channels_last", "channels_last_3d" };

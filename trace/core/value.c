@@ -261,7 +261,8 @@ static etch_status *unview(core_state *st, const core_view *c, etch_value *paren
     const etch_op *op = c->op;
     const etch_val *a = c->args;
     const int rank = parent->t.rank;
-    static const char *const reshapes[] = { "aten::view", "aten::reshape", "aten::_unsafe_view", "aten::flatten", "aten::unflatten", "aten::squeeze",
+    static const char *const reshapes[] = { "aten::view", "aten::reshape", "aten::_unsafe_view", "aten::flatten", "aten::unflatten",
+                                            "aten::squeeze",
                                             "aten::unsqueeze", "aten::view_as", "aten::_reshape_alias", "aten::ravel", "aten::view_copy" };
     for (size_t i = 0; i < sizeof reshapes / sizeof *reshapes; i++)
         if (core_is_named(op, reshapes[i]) && v->t.dtype == parent->t.dtype) return view_as(st, "aten::view", v, &parent->t, out);

@@ -1,4 +1,5 @@
-// Source locations: the innermost Python frame that belongs to the model rather than to our torch package or the standard library's wrappers.
+// Source locations: the innermost Python frame that belongs to the model rather than to our torch package or the standard library's
+// wrappers.
 #include "trace/core/core.h"
 
 #include <string.h>
@@ -11,7 +12,8 @@ static PyObject *classify(core_state *st, PyObject *filename)
     Py_ssize_t n = 0;
     const char *z = PyUnicode_AsUTF8AndSize(filename, &n);
     if (!z) return NULL;
-    static const char *const library[] = { "contextlib.py", "functools.py", "copy.py", "copyreg.py", "runpy.py", "dataclasses.py", "typing.py", "enum.py" };
+    static const char *const library[] = { "contextlib.py", "functools.py", "copy.py", "copyreg.py", "runpy.py", "dataclasses.py",
+                                           "typing.py", "enum.py" };
     const char *slash = strrchr(z, '/'), *base = slash ? slash + 1 : z, *shown = base;
     bool skip = z[0] == '<';
     if (st->skip_prefix) {

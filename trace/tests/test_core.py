@@ -133,7 +133,8 @@ def test_data_dependent():
     start()
     x = _C.input("x", torch.float32, (2, 3))
     kind = __import__("torch.fx.experimental.symbolic_shapes", fromlist=["x"]).GuardOnDataDependentSymNode
-    for ask in (lambda: bool((x > 0).all()), lambda: x.sum().item(), lambda: x.tolist(), lambda: int(x[0, 0]), lambda: [1, 2][x[0, 0].long()]):
+    for ask in (lambda: bool((x > 0).all()), lambda: x.sum().item(), lambda: x.tolist(), lambda: int(x[0, 0]),
+                lambda: [1, 2][x[0, 0].long()]):
         raises(kind, ask, "test_core.py:", "data-dependent")
 
 

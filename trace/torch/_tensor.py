@@ -142,9 +142,11 @@ class Tensor(_C.TensorBase):
 
     def type(self, dtype=None, non_blocking=False, **kwargs):
         if dtype is None:
-            return "torch." + {"float32": "Float", "int64": "Long", "bool": "Bool"}.get(self.dtype._name, self.dtype._name.capitalize()) + "Tensor"
+            name = self.dtype._name
+            return "torch." + {"float32": "Float", "int64": "Long", "bool": "Bool"}.get(name, name.capitalize()) + "Tensor"
         if isinstance(dtype, str):
-            names = {"float": "float32", "double": "float64", "half": "float16", "long": "int64", "int": "int32", "bool": "bool", "bfloat16": "bfloat16"}
+            names = {"float": "float32", "double": "float64", "half": "float16", "long": "int64", "int": "int32", "bool": "bool",
+                     "bfloat16": "bfloat16"}
             dtype = getattr(_C, names[dtype.removeprefix("torch.").removesuffix("Tensor").lower()])
         return self._as(dtype)
 
@@ -229,9 +231,6 @@ class Tensor(_C.TensorBase):
         return self.copy_(_C.functions["rand"](list(self.shape), dtype=self.dtype))
 
     exponential_ = log_normal_ = cauchy_ = geometric_ = random_ = bernoulli_ = _random_content
-
-    def erfinv_(self):
-        return self.copy_(_C.functions["rand"](list(self.shape), dtype=self.dtype)) if "erfinv" not in _C.functions else self.copy_(self.erfinv())
 
     def squeeze_(self, *args):
         self.data = self.squeeze(*args)
