@@ -1,0 +1,81 @@
+"""The headline command on every decoder-only test model: 8da4w linears, 8w embeddings, custom SDPA and KV cache where the model takes them.
+
+Official runtime against etch's: 1e-3 of the largest logit (both compute the same integers; float rounding differs). Both against PyTorch eager on the
+dequantised weights: 2 % relative RMS, what quantizing activations to 8 bits by row may cost.
+"""
+import os
+import subprocess
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torchao.quantization.quant_primitives import MappingType
+from torchao.quantization.quantize_.workflows.intx.intx_choose_qparams_algorithm import IntxChooseQParamsAlgorithm
+from torchao.quantization.quantize_.workflows.intx.intx_unpacked_to_int8_tensor import IntxUnpackedToInt8Tensor
+from transformers import AutoModelForCausalLM
+from transformers.pytorch_utils import Conv1D
+
+import weights
+from official import Official, steps
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("ETCH_BUILD", os.path.join(ROOT, "build"))
+FLAGS = ["--qlinear", "8da4w", "--qembedding", "8w"]
+CUSTOM = ["--use_custom_sdpa", "--use_custom_kv_cache"]
+
+
+def dequantised(w, bits, group):
+    t = IntxUnpackedToInt8Tensor.from_hp(w, (1, group), torch.int4 if bits == 4 else torch.int8, mapping_type=MappingType.SYMMETRIC,
+                                         intx_choose_qparams_algorithm=IntxChooseQParamsAlgorithm.HQQ_SCALE_ONLY)
+    scale = t.scale.to(torch.bfloat16).to(torch.float32) if bits == 4 else t.scale
+    return (t.qdata.reshape(w.shape[0], -1, group).float() * scale.reshape(w.shape[0], -1, 1)).reshape(w.shape)
+
+
+def quantised_model(folder):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.no_grad():
+        for module in list(model.modules()):
+            if isinstance(module, torch.nn.Linear) and module.weight.shape[1] % 32 == 0:
+                module.weight = torch.nn.Parameter(dequantised(module.weight.detach(), 4, 32))  # a tied table becomes two
+            elif isinstance(module, Conv1D) and module.weight.shape[0] % 32 == 0:
+                module.weight = torch.nn.Parameter(dequantised(module.weight.detach().T.contiguous(), 4, 32).T.contiguous())
+            elif isinstance(module, torch.nn.Embedding):
+                module.weight = torch.nn.Parameter(dequantised(module.weight.detach(), 8, module.weight.shape[1]))
+    return model
+
+
+def export(folder, out):
+    """With the custom operators where the model takes them; what does not apply is refused by name and left out."""
+    custom = list(CUSTOM)
+    while True:
+        args = [os.path.join(BUILD, "etch"), "export", "--model", str(folder), "--recipe", "xnnpack", "--max_seq_len", "64", *FLAGS, *custom, "-o", str(out)]
+        r = subprocess.run(args, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if r.returncode == 0:
+            return custom
+        refused = [c for c in custom if c + " cannot be applied" in r.stderr]
+        assert refused, r.stderr[-2000:]
+        custom.remove(refused[0])
+
+
+@pytest.mark.parametrize("name", weights.names())
+def test_headline_command(name, etch, tmp_path):
+    folder = tmp_path / "model"
+    weights.write_model(name, folder)
+    export(folder, tmp_path)
+    io = load_file(weights.golden(name))
+    program, record, logits = Official(tmp_path / "model.pte"), {}, []
+    for k, (method, ins, _) in enumerate(steps(io)):
+        out = program(method, ins)[0]
+        logits.append(out)
+        record.update({f"s{k}.{method}.in{i}": t for i, t in enumerate(ins)})
+        record[f"s{k}.{method}.out0"] = out.contiguous()
+    save_file(record, tmp_path / "official.safetensors")
+    largest = max(x.abs().max().item() for x in logits)
+    etch("verify", tmp_path / "model.pte", tmp_path / "official.safetensors", "--atol", 1e-3 * largest, "--rtol", 0)
+    ids = torch.cat([io[f"s{s}.forward.in0"] for s in range(4)], 1)
+    with torch.no_grad():
+        want = quantised_model(folder)(input_ids=ids).logits
+    got = torch.cat(logits, 1)
+    rms = ((got - want).pow(2).mean().sqrt() / want.pow(2).mean().sqrt()).item()
+    print(f"{name}: relative RMS {rms:.4f}")
+    assert rms < 0.02, rms
