@@ -39,6 +39,7 @@ struct lw_slot {
     etch_node *reader;        // partition: one of them
     lw_group *made_in;        // partition: the group of the node that makes it
     etch_node *clamp;         // payload: the folded clamp that follows
+    const etch_node *norm;    // payload: the folded batch norm that follows
 };
 
 typedef enum { LW_KERNEL, LW_NOTHING /* the result shares memory */, LW_ET_VIEW, LW_DELEGATE } lw_kind;

@@ -260,9 +260,9 @@ etch_status *xnn_in_dynamic(xnn_build *x, etch_value *v, uint32_t *out_id)
     return NULL;
 }
 
-// The value in whose place `v` is written: that of a folded clamp.
-static etch_value *written_as(xnn_build *x, etch_value *v)
+etch_value *xnn_written_as(xnn_build *x, etch_value *v)
 {
+    if (lw_slot_of(v)->norm) v = lw_slot_of(v)->norm->outs[0];
     const etch_node *c = lw_slot_of(v)->clamp;
     if (!c) return v;
     double lo = -INFINITY, hi = INFINITY;
@@ -278,8 +278,12 @@ static etch_value *written_as(xnn_build *x, etch_value *v)
 
 etch_status *xnn_out(xnn_build *x, etch_value *v, uint32_t *out_id)
 {
+    return xnn_in_place_of(x, xnn_written_as(x, v), out_id);
+}
+
+etch_status *xnn_in_place_of(xnn_build *x, etch_value *v, uint32_t *out_id)
+{
     known *k;
-    v = written_as(x, v);
     ETCH_TRY(find(x, v, &k));
     if (k->id == XNN_NONE) ETCH_TRY(define_tensor(x, v, &k->id));
     *out_id = k->id;
@@ -326,7 +330,7 @@ etch_status *xnn_out_nhwc(xnn_build *x, etch_value *v, uint32_t *out_id)
 {
     known *k;
     int64_t dims[4];
-    v = written_as(x, v);
+    v = xnn_written_as(x, v);
     ETCH_TRY(find(x, v, &k));
     nchw_to_nhwc(lw_slot_of(v)->bound, dims);
     ETCH_TRY(xnn_temp(x, 4, dims, &k->nhwc));
@@ -452,7 +456,7 @@ static void fold_clamps(xnn_build *x)
         etch_node *n = x->g->nodes[i];
         if (n->op->id != ETCH_OP_relu && n->op->id != ETCH_OP_hardtanh && n->op->id != ETCH_OP_clamp) continue;
         etch_value *v = etch_arg_value(&n->args[0]);
-        if (!xnn_sole_use(x, v) || !lw_xnn_rule(v->def->op->id)->takes_clamp || v->def->n_outs != 1) continue;
+        if (!xnn_sole_use(x, v) || !lw_xnn_rule(v->def->op->id)->takes_clamp || lw_slot_of(v) != lw_slot_of(v->def->outs[0])) continue;
         lw_slot_of(v)->clamp = n;
         n->user = n;
     }

@@ -56,6 +56,10 @@ etch_status *xnn_in(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE
 etch_status *xnn_in_dynamic(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
 // The id that a result is to be written to. With takes_clamp set in the rule, the next node gets the limits of a clamp that was folded.
 etch_status *xnn_out(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
+// The value in whose place `v` is written: that of a folded batch norm or clamp. Sets the limits of the next node.
+etch_value *xnn_written_as(xnn_build *x, etch_value *v);
+// xnn_out without following what was folded.
+etch_status *xnn_in_place_of(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
 // The result is the value `id` itself: no node, or a copy when it leaves the delegate.
 etch_status *xnn_alias(xnn_build *x, etch_value *v, uint32_t id) ETCH_MUST_USE;
 // An internal float32 value with upper-bound dims.

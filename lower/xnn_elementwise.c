@@ -158,14 +158,6 @@ extern const xnn_rule xnn_rule_square;
 const xnn_rule xnn_rule_square = { XNN_LIGHT, false, can_square, write_square, NULL, false };
 
 // ---- two operands
-static bool same_sizes(const etch_value *a, const etch_value *b)
-{
-    if (a->t.rank != b->t.rank) return false;
-    for (int i = 0; i < a->t.rank; i++)
-        if (!etch_dim_same(a->t.sizes[i], b->t.sizes[i])) return false;
-    return true;
-}
-
 static bool can_binary(const lw_method *lm, const etch_node *n)
 {
     (void)lm;
@@ -193,7 +185,7 @@ static etch_status *write_binary(xnn_build *x, const etch_node *n)
     uint32_t a, b, out;
     int64_t numel_b;
     bool b_scalar = etch_tensor_numel(&vb->t, &numel_b) && numel_b == 1 && lw_slot_of(vb)->is_const;
-    if (xnn_has_nhwc(x, va) && (b_scalar || (xnn_has_nhwc(x, vb) && same_sizes(va, vb)))) {
+    if (xnn_has_nhwc(x, va) && (b_scalar || xnn_has_nhwc(x, vb))) {
         ETCH_TRY(xnn_in_nhwc(x, va, &a));
         if (b_scalar) ETCH_TRY(xnn_in(x, vb, &b));
         else ETCH_TRY(xnn_in_nhwc(x, vb, &b));

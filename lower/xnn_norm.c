@@ -52,15 +52,20 @@ static etch_status *to_rows(xnn_build *x, etch_value *v, int n_last, uint32_t *o
 
 #define KEEP_DIMS 0x40
 
-static etch_status *row_mean(xnn_build *x, uint32_t in, int64_t rows, uint32_t *out)
+static etch_status *mean_node(xnn_build *x, uint32_t in, uint32_t out)
 {
     etch_fbb *b = xnn_fbb(x);
-    ETCH_TRY(xnn_temp(x, 4, (int64_t[]){ rows, 1, 1, 1 }, out));
     etch_fbo t = etch_fbb_table(b, ETCH_FB_XNNGlobalAvgPooling2d);
     etch_fbb_int(b, t, ETCH_FB(XNNGlobalAvgPooling2d, input_id), in);
-    etch_fbb_int(b, t, ETCH_FB(XNNGlobalAvgPooling2d, output_id), *out);
+    etch_fbb_int(b, t, ETCH_FB(XNNGlobalAvgPooling2d, output_id), out);
     etch_fbb_int(b, t, ETCH_FB(XNNGlobalAvgPooling2d, flags), KEEP_DIMS);
     return xnn_node(x, ETCH_FBU(XNodeUnion, XNNGlobalAvgPooling2d), t);
+}
+
+static etch_status *row_mean(xnn_build *x, uint32_t in, int64_t rows, uint32_t *out)
+{
+    ETCH_TRY(xnn_temp(x, 4, (int64_t[]){ rows, 1, 1, 1 }, out));
+    return mean_node(x, in, *out);
 }
 
 // ---- mean over the last dims
@@ -88,8 +93,15 @@ static etch_status *write_mean(xnn_build *x, const etch_node *n)
 {
     uint32_t rows, mean, out;
     int64_t dims[4], shape[6];
-    ETCH_TRY(to_rows(x, etch_arg_value(&n->args[0]), trailing(n), &rows, dims));
-    ETCH_TRY(row_mean(x, rows, dims[0], &mean));
+    etch_value *v = etch_arg_value(&n->args[0]);
+    if (trailing(n) == 2 && xnn_has_nhwc(x, v)) {
+        ETCH_TRY(xnn_in_nhwc(x, v, &rows));
+        ETCH_TRY(xnn_temp(x, 4, (int64_t[]){ lw_slot_of(v)->bound[0], 1, 1, lw_slot_of(v)->bound[1] }, &mean));
+        ETCH_TRY(mean_node(x, rows, mean));
+    } else {
+        ETCH_TRY(to_rows(x, v, trailing(n), &rows, dims));
+        ETCH_TRY(row_mean(x, rows, dims[0], &mean));
+    }
     ETCH_TRY(xnn_out(x, n->outs[0], &out));
     xnn_shape_of(&n->outs[0]->t, shape);
     return xnn_reshape(x, mean, out, n->outs[0]->t.rank, shape);

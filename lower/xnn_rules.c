@@ -6,11 +6,6 @@
 #define xnn_rule_prelu xnn_rule_NONE
 #define xnn_rule_to_dim_order xnn_rule_NONE
 #define xnn_rule_max_dim xnn_rule_NONE
-#define xnn_rule_avg_pool2d xnn_rule_NONE
-#define xnn_rule_max_pool2d xnn_rule_NONE
-#define xnn_rule_conv xnn_rule_NONE
-#define xnn_rule_batch_norm xnn_rule_NONE
-#define xnn_rule_upsample_bilinear2d xnn_rule_NONE
 
 #define OP(id, schema, out, flags, shape, kern, decomp, xnn) extern const xnn_rule xnn_rule_##xnn;
 #include "op/ops.def"

@@ -71,6 +71,11 @@ static etch_status *write_permute(xnn_build *x, const etch_node *n)
     uint32_t in, out;
     int perm[6];
     permutation(n, perm);
+    etch_value *v = etch_arg_value(&n->args[0]);
+    if (xnn_has_nhwc(x, v) && !memcmp(perm, (int[]){ 0, 2, 3, 1 }, sizeof(int[4]))) {
+        ETCH_TRY(xnn_in_nhwc(x, v, &in));
+        return xnn_alias(x, n->outs[0], in);
+    }
     ETCH_TRY(xnn_in(x, etch_arg_value(&n->args[0]), &in));
     bool identity = true;
     for (int i = 0; i < n->args[0].t->rank; i++) identity &= perm[i] == i;

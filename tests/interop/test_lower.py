@@ -187,3 +187,59 @@ def test_tied_weight_once(etch, tmp_path):
     s = Dim("s", min=1, max=15)
     out = check(etch, tmp_path, m, calls, "xnnpack", {"ids": {1: s}, "pos": {0: s}}, atol=1e-3)
     assert os.path.getsize(out) < 4096 * 32 * 4 * 1.3
+
+
+class Vision(nn.Module):
+    """Convolutions of every kind with batch norm, pooling, squeeze and excitation."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False)
+        self.an = nn.BatchNorm2d(16)
+        self.dw = nn.Conv2d(16, 16, 3, padding=1, groups=16)
+        self.dwn = nn.BatchNorm2d(16)
+        self.grouped = nn.Conv2d(16, 24, 3, padding=2, dilation=2, groups=4)
+        self.se1, self.se2 = nn.Conv2d(24, 6, 1), nn.Conv2d(6, 24, 1)
+        self.up = nn.ConvTranspose2d(24, 8, 3, stride=2, padding=1, output_padding=1)
+        self.upg = nn.ConvTranspose2d(8, 8, 2, stride=2, groups=2)
+        self.lone = nn.BatchNorm2d(8)
+        self.head = nn.Linear(8, 5)
+        for m in self.modules():
+            if isinstance(m, nn.BatchNorm2d):
+                m.running_mean.normal_()
+                m.running_var.uniform_(0.5, 2)
+                nn.init.normal_(m.weight)
+                nn.init.normal_(m.bias)
+
+    def forward(self, x):
+        x = nn.functional.relu6(self.an(self.a(x)))
+        x = nn.functional.silu(self.dwn(self.dw(x)))
+        x = self.grouped(x)
+        x = x * self.se2(self.se1(x.mean((2, 3), keepdim=True)).relu()).sigmoid()
+        x = nn.functional.max_pool2d(x, 3, 2, 1) + nn.functional.avg_pool2d(x, 2)
+        x = self.lone(self.upg(self.up(x)).tanh())
+        x = nn.functional.interpolate(x, size=(20, 24), mode="bilinear", align_corners=False)
+        return self.head(x.mean((2, 3))), x
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_vision(etch, tmp_path, recipe):
+    torch.manual_seed(0)
+    check(etch, tmp_path, Vision(), [(torch.randn(2, 3, 32, 32),), (torch.randn(2, 3, 32, 32),)], recipe, atol=1e-4)
+
+
+class Audio(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv1d(8, 16, 3, padding=1), nn.Conv1d(16, 12, 3, stride=2, padding=1, bias=False)
+        self.norm = nn.LayerNorm(12)
+
+    def forward(self, x):
+        return self.norm(nn.functional.gelu(self.b(nn.functional.gelu(self.a(x)))).transpose(1, 2))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_audio(etch, tmp_path, recipe):
+    torch.manual_seed(0)
+    check(etch, tmp_path, Audio(), [(torch.randn(1, 8, 100),)], recipe, atol=1e-4)
+
