@@ -4,6 +4,11 @@ transformers' exportable module gives every layer num_key_value_heads and head_d
 all queries, or other sizes in some layers need what they really pass to the cache. A trial call records nodes that nothing uses; they are dropped.
 """
 
+from etch_trace.report import TraceError
+
+NO_CACHE = ("the model does not keep keys and values between calls, so it cannot generate step by step (an encoder, or a decoder whose config does "
+            "not say is_decoder)")
+
 
 def of(wrapper):
     """The cache object of transformers' exportable modules."""
@@ -21,11 +26,13 @@ def _trial(wrapper, model):
     ids = _C.input("input_ids", torch.int64, [1, 2])
     try:
         with torch.compiler.exporting():
-            model(input_ids=ids, past_key_values=Cache(layers=layers), use_cache=True)
+            out = model(input_ids=ids, past_key_values=Cache(layers=layers), use_cache=True)
     except Exception:
         return None
     finally:
         _C.begin()
+    if getattr(out, "past_key_values", layers) is None:
+        raise TraceError(NO_CACHE, kind="unsupported")
     return [(tuple(layer.keys.shape), tuple(layer.values.shape)) if layer.is_initialized else None for layer in layers]
 
 

@@ -140,5 +140,8 @@ class CausalLMExportableModule:
                 self.session.begin(cache_position)
             return inner.forward(input_ids=input_ids, cache_position=cache_position)
 
+        before = {key: buffer._version for key, buffer in inner.named_buffers(recurse=False)}
         method.trace("forward", inner, call, inputs, ["logits"])
+        if all(buffer._version == before[key] for key, buffer in inner.named_buffers(recurse=False) if key.startswith("key_cache")):
+            raise TraceError(cache_shapes.NO_CACHE, kind="unsupported")
         custom.check(self.session)
