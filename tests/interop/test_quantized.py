@@ -1,7 +1,9 @@
 """The headline command on every decoder-only test model: 8da4w linears, 8w embeddings, custom SDPA and KV cache where the model takes them.
 
-Official runtime against etch's: 1e-3 of the largest logit (both compute the same integers; float rounding differs). Both against PyTorch eager on the
-dequantised weights: 2 % relative RMS, what quantizing activations to 8 bits by row may cost.
+Official runtime against etch's: 5e-3 of the largest logit. Both compute the same integers from the same activations (most models agree to 1e-6), but a float
+difference of one unit in the last place may put an activation on the other side of a rounding tie. Both against PyTorch eager on the
+dequantised weights with the inputs of quantized linears rounded to 8 bits by row, as XNNPACK rounds them: 2 % relative RMS (an activation on a rounding tie
+may fall to the other side, and these random models amplify it). What the rounding of activations alone costs is printed beside it.
 """
 import os
 import subprocess
@@ -31,14 +33,31 @@ def dequantised(w, bits, group):
     return (t.qdata.reshape(w.shape[0], -1, group).float() * scale.reshape(w.shape[0], -1, 1)).reshape(w.shape)
 
 
-def quantised_model(folder):
+def round_rows(x):
+    """int8 by row as XNNPACK's Convert to qdint8 does, and back."""
+    lo, hi = x.amin(-1, keepdim=True).clamp(max=0), x.amax(-1, keepdim=True).clamp(min=0)
+    scale = torch.where(hi > lo, 255 / (hi - lo), torch.ones_like(hi))
+    a, b = lo * scale, hi * scale
+    zero = torch.where((-128 + a) + (127 + b) > 0, -128 - a, 127 - b).clamp(-128, 127).round()
+    return ((torch.round(x * scale) + zero).clamp(-128, 127) - zero) / scale
+
+
+def round_input(module, args):
+    return (round_rows(args[0]), *args[1:])
+
+
+def quantised_model(folder, dynamic):
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     with torch.no_grad():
         for module in list(model.modules()):
             if isinstance(module, torch.nn.Linear) and module.weight.shape[1] % 32 == 0:
                 module.weight = torch.nn.Parameter(dequantised(module.weight.detach(), 4, 32))  # a tied table becomes two
+                if dynamic:
+                    module.register_forward_pre_hook(round_input)
             elif isinstance(module, Conv1D) and module.weight.shape[0] % 32 == 0:
                 module.weight = torch.nn.Parameter(dequantised(module.weight.detach().T.contiguous(), 4, 32).T.contiguous())
+                if dynamic:
+                    module.register_forward_pre_hook(round_input)
             elif isinstance(module, torch.nn.Embedding):
                 module.weight = torch.nn.Parameter(dequantised(module.weight.detach(), 8, module.weight.shape[1]))
     return model
@@ -71,11 +90,12 @@ def test_headline_command(name, etch, tmp_path):
         record[f"s{k}.{method}.out0"] = out.contiguous()
     save_file(record, tmp_path / "official.safetensors")
     largest = max(x.abs().max().item() for x in logits)
-    etch("verify", tmp_path / "model.pte", tmp_path / "official.safetensors", "--atol", 1e-3 * largest, "--rtol", 0)
+    etch("verify", tmp_path / "model.pte", tmp_path / "official.safetensors", "--atol", 5e-3 * largest, "--rtol", 0)
     ids = torch.cat([io[f"s{s}.forward.in0"] for s in range(4)], 1)
-    with torch.no_grad():
-        want = quantised_model(folder)(input_ids=ids).logits
-    got = torch.cat(logits, 1)
-    rms = ((got - want).pow(2).mean().sqrt() / want.pow(2).mean().sqrt()).item()
-    print(f"{name}: relative RMS {rms:.4f}")
-    assert rms < 0.02, rms
+    got, rms = torch.cat(logits, 1), {}
+    for dynamic in (True, False):
+        with torch.no_grad():
+            want = quantised_model(folder, dynamic)(input_ids=ids).logits
+        rms[dynamic] = ((got - want).pow(2).mean().sqrt() / want.pow(2).mean().sqrt()).item()
+    print(f"{name}: relative RMS {rms[True]:.4f}, against unrounded activations {rms[False]:.4f}")
+    assert rms[True] < 0.02, rms
