@@ -36,6 +36,10 @@ static json_t *tensors(const etch_quant_report *q)
         json_t *o = json_pack("{s:o, s:s, s:i, s:I, s:I}", "name", text(e->name), "scheme", e->scheme, "bits", e->bits, "rows", (json_int_t)e->rows, "columns",
                               (json_int_t)e->columns);
         if (e->group) json_object_set_new(o, "group", json_integer(e->group));
+        double bytes = (double)e->rows * (double)e->columns * e->bits / 8;
+        if (e->group) bytes += (double)e->rows * (double)(e->columns / e->group) * (e->bits == 4 ? 2 : 4);
+        json_object_set_new(o, "bytes", json_integer((json_int_t)bytes));
+        if (e->relative_rms >= 0) json_object_set_new(o, "relative_rms_error", json_real(e->relative_rms));
         if (e->reason.len) json_object_set_new(o, "reason", text(e->reason));
         json_array_append_new(list, o);
     }

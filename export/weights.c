@@ -30,11 +30,13 @@ etch_status *etch_model_weights_open(const char *model_dir, etch_model_weights *
         s = NULL;
     }
     out->weights = (etch_weights){ get, done, out };
+    if (!s) s = etch_quant_stream_init(&out->quant, &out->weights);
     return s;
 }
 
 void etch_model_weights_close(etch_model_weights *m)
 {
+    etch_quant_stream_deinit(&m->quant);
     if (m->st) etch_st_close(m->st);
     *m = (etch_model_weights){ 0 };
 }
@@ -42,7 +44,7 @@ void etch_model_weights_close(etch_model_weights *m)
 static etch_status *stream(void *user, etch_value *v, etch_status *(*put)(void *, const void *, size_t), void *put_user)
 {
     etch_model_weights *m = user;
-    return etch_eval_stream(&m->weights, v, put, put_user);
+    return etch_quant_stream_put(&m->quant, v, put, put_user);
 }
 
 etch_const_source etch_model_weights_source(etch_model_weights *m) { return (etch_const_source){ stream, m }; }

@@ -4,11 +4,13 @@
 
 #include "lower/emit.h"
 #include "pass/eval.h"
+#include "quant/stream.h"
 #include "st/safetensors.h"
 
 typedef struct etch_model_weights {
     etch_st *st;             // NULL when the folder has no safetensors
     etch_weights weights;    // for passes
+    etch_quant_stream quant; // for the writer
 } etch_model_weights;
 
 // A folder without weights is no error: asking for a tensor then is.

@@ -152,7 +152,7 @@ static etch_status *do_linear(etch_program *p, etch_method *m, etch_node *n, lin
 {
     etch_quant_entry *e = new_entry(p, report);
     if (!e) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
-    *e = (etch_quant_entry){ .name = name_of(m, l.w, n), .scheme = "float", .bits = (int)etch_dtype_size(l.w->t.dtype) * 8 };
+    *e = (etch_quant_entry){ .name = name_of(m, l.w, n), .scheme = "float", .bits = (int)etch_dtype_size(l.w->t.dtype) * 8, .relative_rms = -1 };
     e->rows = l.w->t.sizes[l.transposed ? 1 : 0].v;
     e->columns = l.w->t.sizes[l.transposed ? 0 : 1].v;
     int64_t group;
@@ -195,7 +195,7 @@ static etch_status *do_embedding(etch_program *p, etch_method *m, etch_node *n, 
     etch_quant_entry *e = new_entry(p, report);
     if (!e) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     *e = (etch_quant_entry){ .name = name_of(m, w, n), .scheme = "float", .bits = (int)etch_dtype_size(w->t.dtype) * 8, .rows = w->t.sizes[0].v,
-                             .columns = w->t.sizes[1].v };
+                             .columns = w->t.sizes[1].v, .relative_rms = -1 };
     int64_t k = e->columns, group = o->embedding_group;
     if (group && k % group) e->reason = etch_arena_printf(&p->arena, "%lld columns are no multiple of the group size %lld", (long long)k, (long long)group);
     else if (o->embedding == ETCH_QUANT_4W && k % 2) e->reason = ETCH_LIT("an odd number of columns cannot be packed");

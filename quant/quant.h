@@ -37,6 +37,7 @@ typedef struct etch_quant_entry {
     int64_t rows, columns, group;
     etch_str reason;                  // why it stayed float or is stored dequantised; may be empty
     etch_value *q, *scales, *weight;  // of the node etch::quantize; NULL when float
+    double relative_rms;              // of the stored against the given values; < 0: not known (float, or merged with an equal tensor)
 } etch_quant_entry;
 
 // Entries live in the program's arena.

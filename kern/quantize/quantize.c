@@ -1,88 +1,31 @@
-// In: float rows. Out: integers and scales. Loops are written so that the compiler vectorises them; rounding is exact (half to even).
+// In: float rows. Out: integers and scales. The loops are in rows.inc, compiled for each instruction set.
 #include "kern/quantize/quantize.h"
 
 #include <float.h>
 #include <math.h>
+#include <stdatomic.h>
 
-#define LANES 16
+#include "base/cpu.h"
 
-// Round half to even for |x| < 2^22: adding 1.5 * 2^23 leaves the integer in the low bits of the mantissa.
-static inline float round_even(float x)
+#define ROWS(name) name##__ref
+#include "kern/quantize/rows.inc"
+
+typedef void (*row_fn)(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales);
+
+static row_fn best(void)
 {
-    const float magic = 12582912.0f;
-    return (x + magic) - magic;
-}
-
-static inline float clampf(float x, float lo, float hi) { return x < lo ? lo : x > hi ? hi : x; }
-
-static float max_abs(const float *w, int64_t n)
-{
-    float m[LANES] = { 0 }, r = 0;
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++) {
-            float a = fabsf(w[i + k]);
-            m[k] = a > m[k] ? a : m[k];
-        }
-    for (; i < n; i++) r = fabsf(w[i]) > r ? fabsf(w[i]) : r;
-    for (int k = 0; k < LANES; k++) r = m[k] > r ? m[k] : r;
-    return r;
-}
-
-// Least squares of w ~ s * q for the q that scale s gives: num = sum w q, den = sum q q.
-static void refit_sums(const float *w, int64_t n, float s, float lo, float hi, float *num, float *den)
-{
-    float a[LANES] = { 0 }, b[LANES] = { 0 };
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++) {
-            float q = round_even(clampf(w[i + k] / s, lo, hi));
-            a[k] += w[i + k] * q;
-            b[k] += q * q;
-        }
-    for (int k = 0; i < n; i++, k++) {
-        float q = round_even(clampf(w[i] / s, lo, hi));
-        a[k] += w[i] * q;
-        b[k] += q * q;
-    }
-    for (int step = LANES / 2; step; step /= 2)
-        for (int k = 0; k < step; k++) {
-            a[k] += a[k + step];
-            b[k] += b[k + step];
-        }
-    *num = a[0];
-    *den = b[0];
-}
-
-static float scale_hqq(const float *w, int64_t n, float qmin, float qmax)
-{
-    float s = max_abs(w, n) / -qmin;
-    if (!(s >= FLT_EPSILON)) s = FLT_EPSILON;
-    for (int iter = 0; iter < 20; iter++) {
-        float num, den, was = s;
-        refit_sums(w, n, s, qmin, qmax, &num, &den);
-        if (den > 0) s = num / den;
-        s = fabsf(s >= FLT_EPSILON ? s : FLT_EPSILON);
-        if (fabsf(s - was) / (was >= FLT_EPSILON ? was : FLT_EPSILON) < 1e-5f) break;
-    }
-    return s;
-}
-
-static float scale_minmax(const float *w, int64_t n, float qmin, float qmax)
-{
-    float s = max_abs(w, n) / ((qmax - qmin) / 2);
-    return s >= FLT_MIN ? s : FLT_MIN;
+#if defined(__x86_64__)
+    if (etch_cpu_features() & ETCH_CPU_AVX2) return etch_quantize_row__avx2;
+#endif
+    return etch_quantize_row__ref;
 }
 
 void etch_quantize_row(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales)
 {
-    int64_t group = s->group ? s->group : k;
-    float qmin = -(float)(1 << (s->bits - 1)), qmax = -qmin - 1;
-    for (int64_t at = 0, g = 0; at < k; at += group, g++) {
-        float scale = s->rule == ETCH_QPARAMS_HQQ ? scale_hqq(w + at, group, qmin, qmax) : scale_minmax(w + at, group, qmin, qmax);
-        scales[g] = scale;
-        for (int64_t i = 0; i < group; i++) q[at + i] = (int8_t)round_even(clampf(w[at + i] / scale, qmin, qmax));
-    }
+    static _Atomic(row_fn) chosen;
+    row_fn fn = chosen;
+    if (!fn) chosen = fn = best();
+    fn(w, k, s, q, scales);
 }
 
 void etch_quantize_error(const float *w, const int8_t *q, const float *scales, int64_t k, int64_t group, double *err, double *ref)

@@ -24,6 +24,8 @@ typedef struct etch_quant_scheme {
 
 // One row of k floats (k a multiple of the group) -> q[k] and scales[k / group].
 void etch_quantize_row(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales);
+void etch_quantize_row__ref(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales);
+void etch_quantize_row__avx2(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales);
 // Sums for the report: *err += sum (w - q*s)^2, *ref += sum w^2.
 void etch_quantize_error(const float *w, const int8_t *q, const float *scales, int64_t k, int64_t group, double *err, double *ref);
 
