@@ -249,10 +249,20 @@ def bad_models(tmp):
 
 
 @test
-def control_flow_on_data_is_named(tmp):
-    """A model class of the user's own (through auto_map it would need trust; here a config option reaches a data-dependent branch)."""
+def a_task_that_the_model_does_not_do(tmp):
     model = weights.write_model("llama", os.path.join(tmp, "model"))
-    refused("export", "--model", model, "--task", "image-classification", "-o", os.path.join(tmp, "out"), says=["image-classification"], no_file=os.path.join(tmp, "out"))
+    out = os.path.join(tmp, "out")
+    refused("export", "--model", model, "--task", "image-classification", "-o", out, says=["image-classification"], no_file=out)
+
+
+@test
+def what_cannot_be_traced_is_named_with_its_source_line(tmp):
+    """Models of the library whose own code branches on data, or needs an operator that etch cannot give a symbolic size."""
+    refused_models = os.path.join(ROOT, "tests", "refused")
+    for name, task, says in (("longformer", "fill-mask", ["data-dependent control flow", "modeling_longformer.py:"]),
+                             ("xlnet", "text-generation", ["aten::arange", "modeling_xlnet.py:"])):
+        model, out = weights.write_model(name, os.path.join(tmp, name), refused_models), os.path.join(tmp, "out")
+        refused("export", "--model", model, "--task", task, "--recipe", "portable", "-o", out, says=says, no_file=out)
 
 
 @test

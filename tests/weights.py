@@ -32,15 +32,12 @@ def names():
     return sorted(n for n in os.listdir(HERE) if os.path.exists(os.path.join(HERE, n, "tensors.json")))
 
 
-def shapes(name):
-    with open(os.path.join(HERE, name, "tensors.json")) as f:
-        return json.load(f)
-
-
-def write_model(name, folder):
+def write_model(name, folder, here=HERE):
     os.makedirs(folder, exist_ok=True)
-    shutil.copy(os.path.join(HERE, name, "config.json"), folder)
-    save_file({n: tensor(n, s) for n, s in shapes(name).items()}, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
+    shutil.copy(os.path.join(here, name, "config.json"), folder)
+    with open(os.path.join(here, name, "tensors.json")) as f:
+        shapes = json.load(f)
+    save_file({n: tensor(n, s) for n, s in shapes.items()}, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
     return folder
 
 
