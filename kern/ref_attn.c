@@ -107,7 +107,7 @@ static etch_status *run(etch_kern_cx *cx, const sdpa *s, etch_tensor *out)
     if (kern_size(s->k, 0) != b || kern_size(s->k, 3) != d || hk < 1 || hq % hk) return ETCH_ERR(ETCH_INVALID, "attention: query and key do not fit");
     if (!etch_dtype_is_float(out->dtype)) return ETCH_ERR(ETCH_INVALID, "attention into %s", etch_dtype_name(out->dtype));
     if (s->start < 0 || s->start > nk || n > nk - s->start)
-        return ETCH_ERR(ETCH_INVALID, "attention: positions %lld to %lld of %lld keys", (long long)s->start, (long long)s->start + (long long)n, (long long)nk);
+        return ETCH_ERR(ETCH_INVALID, "attention: %lld positions from %lld on with %lld keys", (long long)n, (long long)s->start, (long long)nk);
     kern_attn a = { .out = out, .n_q = n, .n_k = s->mask ? nk : s->start + n, .d = d, .dv = d, .causal = s->causal, .first = s->start, .mask = s->mask };
     a.scale = (float)(s->scale != 0 ? s->scale : 1.0 / sqrt((double)d));
     int64_t ms[4] = { 0 };

@@ -136,15 +136,15 @@ static etch_status *triangle_indices(const etch_val *args, int n_args, etch_tens
     ETCH_TRY(kern_int_opt(args, n_args, 2, 0, &offset));
     ETCH_TRY(kern_want_rank(out, "the output", 2, 2));
     if (kern_size(out, 0) != 2 || kern_ctype_of(out->dtype) != KERN_I64) return ETCH_ERR(ETCH_INVALID, "tril_indices: the output does not fit");
-    int64_t n = kern_size(out, 1);
-    if (rows < 0 || cols < 0 || offset > cols || offset < -rows) {
-        if (rows < 0 || cols < 0) return ETCH_ERR(ETCH_INVALID, "tril_indices of [%lld, %lld]", (long long)rows, (long long)cols);
-        offset = offset > cols ? cols : -rows;
-    }
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t a = lower ? 0 : r + offset, b = lower ? r + offset + 1 : cols;
+    int64_t n = kern_size(out, 1), from = 0, end = rows, limit;
+    if (rows < 0 || cols < 0) return ETCH_ERR(ETCH_INVALID, "tril_indices of [%lld, %lld]", (long long)rows, (long long)cols);
+    offset = offset > cols ? cols : offset < -rows ? -rows : offset;
+    // Only rows that have columns, so that each step of the loop fills the output.
+    if (lower && offset < 0) from = -offset;
+    if (!lower && etch_sub_ok(cols, offset, &limit) && limit < end) end = limit;
+    for (int64_t r = from; r < end && cols; r++) {
+        int64_t a = lower ? 0 : r + offset, b = lower && r + offset < cols ? r + offset + 1 : cols;
         if (a < 0) a = 0;
-        if (b > cols) b = cols;
         for (int64_t c = a; c < b; c++, k++) {
             if (k >= n) return ETCH_ERR(ETCH_INVALID, "tril_indices: the output does not fit");
             etch_store_int(out->data, out->dtype, k, r);

@@ -118,10 +118,10 @@ KERNEL(avg_pool2d)
     for (int64_t i = 0, n = etch_numel(outs[0]); i < n; i++) {
         int64_t y = i / g.ow % g.oh * g.s[0] - g.p[0], x = i % g.ow * g.s[1] - g.p[1], pl = i / g.ow / g.oh, y0, y1, x0, x1;
         int64_t ye = y + g.k[0] < g.h + g.p[0] ? y + g.k[0] : g.h + g.p[0], xe = x + g.k[1] < g.w + g.p[1] ? x + g.k[1] : g.w + g.p[1];
-        double sum = 0, count = (double)((ye - y) * (xe - x));
+        double sum = 0, count = (double)(ye - y) * (double)(xe - x);
         clip(y, g.k[0], g.h, &y0, &y1);
         clip(x, g.k[1], g.w, &x0, &x1);
-        if (!with_pad) count = (double)((y1 - y0) * (x1 - x0));
+        if (!with_pad) count = (double)(y1 - y0) * (double)(x1 - x0);
         if (divisor) count = (double)divisor;
         for (int64_t v = y0; v < y1; v++)
             for (int64_t u = x0; u < x1; u++) sum += at(t, &g, pl, v, u);
