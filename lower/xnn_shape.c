@@ -119,16 +119,49 @@ static bool slice_start(const etch_node *n, int dim, int64_t *out)
     return etch_dim_is_const(size) && *out >= 0;
 }
 
+// x[start::step] with step dividing the size: a column of the dim seen as [size / step, step].
+static bool is_column(const etch_node *n, int dim, int64_t start)
+{
+    const etch_tensor *in = n->args[0].t, *out = &n->outs[0]->t;
+    int64_t step = n->args[4].i.v;
+    return in->rank < 6 && xnn_dynamic_dims(in) <= 1 && etch_dim_is_const(in->sizes[dim]) && etch_dim_is_const(out->sizes[dim]) && start < step &&
+           in->sizes[dim].v == out->sizes[dim].v * step;
+}
+
 static bool can_slice(const lw_method *lm, const etch_node *n)
 {
     (void)lm;
     const etch_tensor *in = n->args[0].t, *out = &n->outs[0]->t;
     int64_t start;
-    if (in->rank < 1 || !xnn_const_ints(&n->args[4]) || n->args[4].i.v != 1) return false;
+    if (in->rank < 1 || !xnn_const_ints(&n->args[4])) return false;
     if (same_sizes(in, out)) return true;
     int dim = wrap(n->args[1].i.v, in->rank);
+    if (n->args[4].i.v != 1) return slice_start(n, dim, &start) && is_column(n, dim, start);
     return etch_dim_is_const(out->sizes[dim]) && slice_start(n, dim, &start) &&
            (etch_dim_is_const(in->sizes[dim]) ? start + out->sizes[dim].v <= in->sizes[dim].v : start >= 0);
+}
+
+static etch_status *write_column(xnn_build *x, const etch_node *n, uint32_t in, int dim, int64_t start)
+{
+    const lw_slot *s = lw_slot_of(etch_arg_value(&n->args[0]));
+    int rank = s->v->t.rank;
+    int64_t step = n->args[4].i.v, shape[6], bound[6];
+    etch_tensor split = s->v->t;
+    uint32_t wide, column, out;
+    split.rank = rank + 1;
+    for (int i = rank; i > dim + 1; i--) split.sizes[i] = split.sizes[i - 1];
+    split.sizes[dim] = n->outs[0]->t.sizes[dim];
+    split.sizes[dim + 1] = etch_dim_of(step);
+    xnn_shape_of(&split, shape);
+    for (int i = 0; i <= rank; i++) bound[i] = i == dim ? split.sizes[i].v : i == dim + 1 ? step : s->bound[i < dim ? i : i - 1];
+    ETCH_TRY(xnn_temp(x, rank + 1, bound, &wide));
+    ETCH_TRY(xnn_reshape(x, in, wide, rank + 1, shape));
+    bound[dim + 1] = 1;
+    ETCH_TRY(xnn_temp(x, rank + 1, bound, &column));
+    ETCH_TRY(slice_node(x, wide, column, &split, dim + 1, start, 1));
+    ETCH_TRY(xnn_out(x, n->outs[0], &out));
+    xnn_shape_of(&n->outs[0]->t, shape);
+    return xnn_reshape(x, column, out, rank, shape);
 }
 
 static etch_status *write_slice(xnn_build *x, const etch_node *n)
@@ -139,8 +172,9 @@ static etch_status *write_slice(xnn_build *x, const etch_node *n)
     int dim = wrap(n->args[1].i.v, t->rank);
     ETCH_TRY(xnn_in(x, etch_arg_value(&n->args[0]), &in));
     if (same_sizes(t, &n->outs[0]->t)) return xnn_alias(x, n->outs[0], in);
-    ETCH_TRY(xnn_out(x, n->outs[0], &out));
     if (!slice_start(n, dim, &start)) return ETCH_ERR(ETCH_INTERNAL, "the start of a slice is not fixed");
+    if (n->args[4].i.v != 1) return write_column(x, n, in, dim, start);
+    ETCH_TRY(xnn_out(x, n->outs[0], &out));
     return slice_node(x, in, out, t, dim, start, n->outs[0]->t.sizes[dim].v);
 }
 
@@ -234,18 +268,20 @@ static bool can_cat(const lw_method *lm, const etch_node *n)
     return true;
 }
 
+// The i-th operand of a join and its upper bound along the axis.
+typedef etch_status *(*operand_fn)(xnn_build *x, const etch_node *n, int i, int axis, uint32_t *out_id, int64_t *out_along);
+
 // More than 5: the first five, then that with the next four, ...
-static etch_status *write_cat(xnn_build *x, const etch_node *n)
+static etch_status *join(xnn_build *x, const etch_node *n, int axis, operand_fn operand)
 {
-    int total = n->args[0].tensors.n, axis = wrap(n->args[1].i.v, n->outs[0]->t.rank), held = 0, at = 0;
+    int total = n->args[0].tensors.n, held = 0, at = 0;
     uint32_t in[5], out;
-    int64_t dims[6], along = 0;
+    int64_t dims[6], along = 0, more;
     memcpy(dims, lw_slot_of(n->outs[0])->bound, sizeof(int64_t) * (size_t)n->outs[0]->t.rank);
     while (at < total) {
         for (; held < 5 && at < total; at++) {
-            etch_value *v = etch_value_of(n->args[0].tensors.p[at]);
-            ETCH_TRY(xnn_in(x, v, &in[held++]));
-            along += lw_slot_of(v)->bound[axis];
+            ETCH_TRY(operand(x, n, at, axis, &in[held++], &more));
+            along += more;
         }
         if (at == total) break;
         dims[axis] = along;
@@ -258,8 +294,49 @@ static etch_status *write_cat(xnn_build *x, const etch_node *n)
     return cat_node(x, in, held, axis, out);
 }
 
+static etch_status *cat_operand(xnn_build *x, const etch_node *n, int i, int axis, uint32_t *out_id, int64_t *out_along)
+{
+    etch_value *v = etch_value_of(n->args[0].tensors.p[i]);
+    *out_along = lw_slot_of(v)->bound[axis];
+    return xnn_in(x, v, out_id);
+}
+
+static etch_status *write_cat(xnn_build *x, const etch_node *n)
+{
+    return join(x, n, wrap(n->args[1].i.v, n->outs[0]->t.rank), cat_operand);
+}
+
 extern const xnn_rule xnn_rule_cat;
 const xnn_rule xnn_rule_cat = { XNN_MOVES, false, can_cat, write_cat, NULL, false };
+
+// ---- stack: a join of operands with a size of 1 put in
+static bool can_stack(const lw_method *lm, const etch_node *n)
+{
+    (void)lm;
+    return n->args[0].tensors.n >= 2 && n->outs[0]->t.rank <= 6 && xnn_can_reshape_to(&n->outs[0]->t);
+}
+
+static etch_status *stack_operand(xnn_build *x, const etch_node *n, int i, int axis, uint32_t *out_id, int64_t *out_along)
+{
+    int rank = n->outs[0]->t.rank;
+    uint32_t in;
+    int64_t shape[6], bound[6];
+    xnn_shape_of(&n->outs[0]->t, shape);
+    memcpy(bound, lw_slot_of(n->outs[0])->bound, sizeof(int64_t) * (size_t)rank);
+    shape[axis] = bound[axis] = 1;
+    *out_along = 1;
+    ETCH_TRY(xnn_in(x, etch_value_of(n->args[0].tensors.p[i]), &in));
+    ETCH_TRY(xnn_temp(x, rank, bound, out_id));
+    return xnn_reshape(x, in, *out_id, rank, shape);
+}
+
+static etch_status *write_stack(xnn_build *x, const etch_node *n)
+{
+    return join(x, n, wrap(n->args[1].i.v, n->outs[0]->t.rank), stack_operand);
+}
+
+extern const xnn_rule xnn_rule_stack;
+const xnn_rule xnn_rule_stack = { XNN_MOVES, false, can_stack, write_stack, NULL, false };
 
 // ---- expand: one dim of size 1 repeated n times, as joins of copies (n a product of numbers up to 5). Same size: nothing.
 static bool expanded_dim(const etch_node *n, int *dim, int64_t *times)

@@ -142,6 +142,7 @@ ELEMENTWISE = {
                             x[:, 5] * 2),
     "reductions": lambda x, y: (x.mean(-1), x.mean(-1, keepdim=True) + y, x.softmax(-1), x.sum(-1), x.amax(1), x.argmax(-1)),
     "cat7": lambda x, y: torch.cat([x, y, x * 2, y, x, y, x], dim=0) * 2,
+    "interleave": lambda x, y: (torch.stack((-x[:, 1::2], x[:, ::2]), dim=-1).flatten(-2) * y, torch.stack([x, y, x * 2], 1) + 1),
     "relu_folds": lambda x, y: ((x + y).relu(), (x * y).clamp(0, 1)),
     "passthrough": lambda x, y: (x, x + y, x),
 }
@@ -155,7 +156,7 @@ def test_ops(etch, tmp_path, recipe, name):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("name", ["scalars", "pairs", "activations", "math", "reductions", "relu_folds"])
+@pytest.mark.parametrize("name", ["scalars", "pairs", "activations", "math", "reductions", "interleave", "relu_folds"])
 def test_ops_dynamic(etch, tmp_path, recipe, name):
     torch.manual_seed(0)
     s = Dim("s", min=1, max=64)
