@@ -9,6 +9,7 @@
     { "--max_seq_len", NULL, ETCH_OPT_INT, &(job).max_seq_len, "N", "cache length in tokens (default: the task's)", 1, 1 << 24, false, NULL }, \
     { "--prefill_chunk", NULL, ETCH_OPT_INT, &(job).prefill_chunk, "N", "tokens of one call at most (default: cache length - 1)", 1, 1 << 24, false, NULL }, \
     { "--logits", NULL, ETCH_OPT_CHOICE, &(job).logits, "all|last", "logits of every token or of the last one (default all)", 0, 0, false, NULL }, \
+    { "--image_size", NULL, ETCH_OPT_INT, &(job).image_size, "N", "pixels of a side, for image tasks (default: the config's)", 1, 1 << 16, false, NULL }, \
     { "--use_custom_sdpa", NULL, ETCH_OPT_FLAG, &(job).use_custom_sdpa, NULL, "attention as llama::custom_sdpa", 0, 0, false, NULL }, \
     { "--use_custom_kv_cache", NULL, ETCH_OPT_FLAG, &(job).use_custom_kv_cache, NULL, "cache writes as llama::update_cache", 0, 0, false, NULL }, \
     { "--disable_dynamic_shapes", NULL, ETCH_OPT_FLAG, &(job).disable_dynamic_shapes, NULL, "one token a call", 0, 0, false, NULL }

@@ -35,6 +35,7 @@ etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
     ok = ok && !json_object_set_new(options, "use_custom_sdpa", json_boolean(job->use_custom_sdpa));
     ok = ok && !json_object_set_new(options, "use_custom_kv_cache", json_boolean(job->use_custom_kv_cache));
     ok = ok && !json_object_set_new(options, "disable_dynamic_shapes", json_boolean(job->disable_dynamic_shapes));
+    if (job->image_size) ok = ok && !json_object_set_new(options, "image_size", json_integer(job->image_size));
     if (job->prefill_chunk) ok = ok && !json_object_set_new(options, "prefill_chunk", json_integer(job->prefill_chunk));
     if (job->logits && strcmp(job->logits, "all")) ok = ok && !json_object_set_new(options, "logits", json_string(job->logits));
     if (job->max_seq_len) ok = ok && !json_object_set_new(options, "max_seq_len", json_integer(job->max_seq_len));

@@ -15,6 +15,7 @@ typedef struct etch_job {
     const char *dtype;            // "float32" | "float16" | "bfloat16"
     bool use_custom_sdpa, use_custom_kv_cache, disable_dynamic_shapes;
     int64_t max_seq_len;          // 0: the task's default
+    int64_t image_size;           // pixels of a side; 0: the config's
     int64_t prefill_chunk;        // tokens of one call at most; 0: the task's default
     const char *logits;           // "all" | "last"
     const char *qlinear, *qembedding;

@@ -11,6 +11,9 @@ _REGISTRY = {
     "text-generation": "text_generation",
     "fill-mask": "fill_mask",
     "image-classification": "image_classification",
+    "object-detection": "object_detection",
+    "text2text-generation": "text2text_generation",
+    "automatic-speech-recognition": "automatic_speech_recognition",
 }
 
 

@@ -71,28 +71,53 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
 upsample = interpolate
 
 
+class _Patches:
+    """Geometry of fold and unfold: H, W, kernel, dilation, padding, stride; rows and cols patches."""
+
+    def __init__(self, size, kernel_size, dilation, padding, stride):
+        (self.h, self.w), (self.kh, self.kw), (self.dh, self.dw), (self.ph, self.pw), (self.sh, self.sw) = (
+            _pair(x) for x in (size, kernel_size, dilation, padding, stride))
+        self.rows = (self.h + 2 * self.ph - self.dh * (self.kh - 1) - 1) // self.sh + 1
+        self.cols = (self.w + 2 * self.pw - self.dw * (self.kw - 1) - 1) // self.sw + 1
+        self.tall, self.wide = self.h + 2 * self.ph, self.w + 2 * self.pw
+        # Patches that tile the image: a permutation does it.
+        self.tiles = ((self.sh, self.sw) == (self.kh, self.kw) and (self.dh, self.dw, self.ph, self.pw) == (1, 1, 0, 0)
+                      and (self.rows * self.kh, self.cols * self.kw) == (self.h, self.w))
+
+    def index(self):
+        """Position of each patch element in the padded image: [kh * kw * rows * cols]."""
+        y = torch.arange(self.rows).unsqueeze(0) * self.sh + torch.arange(self.kh).unsqueeze(1) * self.dh  # [kh, rows]
+        z = torch.arange(self.cols).unsqueeze(0) * self.sw + torch.arange(self.kw).unsqueeze(1) * self.dw  # [kw, cols]
+        return (y.view(self.kh, 1, self.rows, 1) * self.wide + z.view(1, self.kw, 1, self.cols)).reshape(-1)
+
+
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
-    return aten.im2col(input, list(_pair(kernel_size)), list(_pair(dilation)), list(_pair(padding)), list(_pair(stride)))
+    """[N, C, H, W] -> [N, C * kh * kw, L]. Composed: no runtime has im2col."""
+    batched = input.dim() == 4
+    x = input if batched else input.unsqueeze(0)
+    n, channels = x.shape[:2]
+    p = _Patches(x.shape[2:], kernel_size, dilation, padding, stride)
+    if p.tiles:
+        out = x.reshape(n, channels, p.rows, p.kh, p.cols, p.kw).permute(0, 1, 3, 5, 2, 4)
+    else:
+        x = pad(x, (p.pw, p.pw, p.ph, p.ph)) if p.ph or p.pw else x
+        out = x.reshape(n, channels, p.tall * p.wide).index_select(2, p.index())
+    out = out.reshape(n, channels * p.kh * p.kw, p.rows * p.cols)
+    return out if batched else out.squeeze(0)
 
 
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
-    """[N, C * kh * kw, L] -> [N, C, H, W]: overlapping patches are summed. Composed: there is no col2im row."""
-    (h, w), (kh, kw), (dh, dw), (ph, pw), (sh, sw) = (_pair(x) for x in (output_size, kernel_size, dilation, padding, stride))
-    rows, cols = (h + 2 * ph - dh * (kh - 1) - 1) // sh + 1, (w + 2 * pw - dw * (kw - 1) - 1) // sw + 1
+    """[N, C * kh * kw, L] -> [N, C, H, W]: overlapping patches are summed. Composed: no runtime has col2im."""
     batched = input.dim() == 3
     x = input if batched else input.unsqueeze(0)
-    n, channels = x.shape[0], x.shape[1] // (kh * kw)
-    x = x.view(n, channels, kh, kw, rows, cols)
-    if (sh, sw) == (kh, kw) and (dh, dw, ph, pw) == (1, 1, 0, 0) and (rows * kh, cols * kw) == (h, w):
-        out = x.permute(0, 1, 4, 2, 5, 3).reshape(n, channels, h, w)
+    p = _Patches(output_size, kernel_size, dilation, padding, stride)
+    n, channels = x.shape[0], x.shape[1] // (p.kh * p.kw)
+    if p.tiles:
+        out = x.reshape(n, channels, p.kh, p.kw, p.rows, p.cols).permute(0, 1, 4, 2, 5, 3).reshape(n, channels, p.h, p.w)
     else:
-        tall, wide = h + 2 * ph, w + 2 * pw
-        y = torch.arange(rows).unsqueeze(0) * sh + torch.arange(kh).unsqueeze(1) * dh  # [kh, rows]
-        z = torch.arange(cols).unsqueeze(0) * sw + torch.arange(kw).unsqueeze(1) * dw  # [kw, cols]
-        index = y.view(kh, 1, rows, 1) * wide + z.view(1, kw, 1, cols)
-        index = index.reshape(1, 1, -1).expand(n, channels, kh * kw * rows * cols)
-        out = torch.zeros(n, channels, tall * wide, dtype=x.dtype).scatter_add(2, index, x.reshape(n, channels, -1))
-        out = out.view(n, channels, tall, wide)[:, :, ph:ph + h, pw:pw + w]
+        index = p.index().view(1, 1, -1).expand(n, channels, p.kh * p.kw * p.rows * p.cols)
+        out = torch.zeros(n, channels, p.tall * p.wide, dtype=x.dtype).scatter_add(2, index, x.reshape(n, channels, -1))
+        out = out.view(n, channels, p.tall, p.wide)[:, :, p.ph:p.ph + p.h, p.pw:p.pw + p.w]
     return out if batched else out.squeeze(0)
 
 

@@ -1,0 +1,80 @@
+"""The tasks beside text-generation, on the reference families, in the official runtime against PyTorch eager. float32, 1e-4 absolute and relative."""
+import os
+import sys
+
+import pytest
+import torch
+import transformers as T
+
+from official import Official
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+REFERENCE = os.environ.get("ETCH_REFERENCE") or os.path.join(os.path.dirname(ROOT), "shared", "reference")
+if not os.path.isfile(os.path.join(REFERENCE, "families.py")):
+    pytest.skip("no reference families", allow_module_level=True)
+sys.path.insert(0, REFERENCE)
+import families  # noqa: E402
+
+TOL = dict(atol=1e-4, rtol=1e-4)
+TASKS = {name: families.task(name) for name in families.TABLE if families.task(name) != "text-generation"}
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    made = {}
+
+    def make(name):
+        if name not in made:
+            made[name] = tmp_path_factory.mktemp(name)
+            families.make(name).save_pretrained(made[name])
+        return made[name]
+    return make
+
+
+def masked(program, model):
+    for length in (8, 1, 5):
+        ids, mask = torch.randint(0, 256, (1, length)), torch.ones(1, length, dtype=torch.int64)
+        if length == 5:
+            mask[0, 3:] = 0
+        yield program("forward", [ids, mask])[0], model(ids, mask).logits
+
+
+def image(program, model):
+    x = torch.randn(1, 3, model.config.image_size, model.config.image_size)
+    yield program("forward", [x])[0], model(x).logits
+
+
+def detection(program, model):
+    x = torch.randn(1, 3, 64, 64)
+    got, want = program("forward", [x]), model(x)
+    yield got[0], want.logits
+    yield got[1], want.pred_boxes
+
+
+def seq2seq(program, model):
+    audio = model.main_input_name == "input_features"
+    x = torch.randn(1, model.config.num_mel_bins, 2 * model.config.max_source_positions) if audio else torch.randint(0, 256, (1, 7))
+    states = program("encoder", [x])[0]
+    yield states, model.get_encoder()(x).last_hidden_state
+    ids = torch.randint(0, 256, (1, 4))
+    for i in range(4):
+        logits = program("text_decoder", [ids[:, i:i + 1].contiguous(), states, torch.tensor([i])])[0]
+        yield logits, model(**{model.main_input_name: x}, decoder_input_ids=ids[:, :i + 1]).logits[:, -1:]
+    yield program("sampler", [logits])[0], logits.argmax(-1)
+
+
+RUN = {"fill-mask": (T.AutoModelForMaskedLM, masked, ()), "image-classification": (T.AutoModelForImageClassification, image, ()),
+       "object-detection": (T.AutoModelForObjectDetection, detection, ("--image_size", 64)),
+       "text2text-generation": (T.AutoModelForSeq2SeqLM, seq2seq, ()), "automatic-speech-recognition": (T.AutoModelForSpeechSeq2Seq, seq2seq, ())}
+
+
+@pytest.mark.parametrize("recipe", ["portable", "xnnpack"])
+@pytest.mark.parametrize("name", list(TASKS))
+def test_task(name, recipe, folder, etch, tmp_path):
+    auto, run, flags = RUN[TASKS[name]]
+    etch("export", "--model", folder(name), "--task", TASKS[name], "--recipe", recipe, *flags, "-o", tmp_path)
+    torch.manual_seed(0)
+    model = auto.from_pretrained(folder(name)).eval()
+    with torch.no_grad():
+        for got, want in run(Official(tmp_path / "model.pte"), model):
+            torch.testing.assert_close(got, want, **TOL)

@@ -1,0 +1,125 @@
+"""Encoder-decoder models: methods encoder, text_decoder and sampler, as the official exporter names them.
+
+    encoder(input) -> hidden states [1, T, D]       input: i64[1, T] ids (T symbolic), or the features that the processor's config describes
+    text_decoder(decoder_input_ids i64[1, 1], encoder_hidden_states [1, T, D], cache_position i64[1]) -> logits [1, 1, V]
+    sampler(logits [1, 1, V]) -> i64[1, 1]
+
+The decoder keeps its own keys and values in a static cache; those of the encoder's states are computed again in each call, so that there is no state
+to fill before the first step.
+"""
+import json
+import os
+
+import torch
+
+from etch_trace import cache_shapes, metadata, method, model
+from etch_trace.report import TraceError
+
+MAX_SEQ_LEN = 1024
+MAX_HIDDEN = 4096
+EXAMPLE = 10
+
+
+class Decoder(torch.nn.Module):
+    def __init__(self, whole, length):
+        super().__init__()
+        self.model = whole
+        self.dtype, self.config, self.length = whole.dtype, whole.config, length
+        self.layers = self._layers()
+
+    def _layers(self):
+        from transformers.cache_utils import StaticCache, StaticLayer
+
+        kinds = StaticCache(config=self.config.get_text_config(decoder=True), max_cache_len=self.length).layers
+        return [StaticLayer(self.length) for _ in kinds]
+
+    def _call(self, layers, ids, states):
+        from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
+        from transformers.modeling_outputs import BaseModelOutput
+
+        cache = EncoderDecoderCache(Cache(layers=layers), DynamicCache(config=self.config))
+        # The whole model, given what the encoder said: it may scale or shift what its decoder and head give.
+        return self.model(decoder_input_ids=ids, encoder_outputs=BaseModelOutput(last_hidden_state=states), past_key_values=cache, use_cache=True).logits
+
+    def initialize(self, width):
+        """Sizes of the cache by a trial call, then zeros under the names that the program's state has."""
+        from torch import _C
+
+        trial = self._layers()
+        _C.method("trial")
+        with torch.compiler.exporting():
+            self._call(trial, _C.input("decoder_input_ids", torch.int64, [1, 1]), _C.input("encoder_hidden_states", self.dtype, [1, 2, width]))
+        _C.begin()
+        for i, (layer, seen) in enumerate(zip(self.layers, trial)):
+            if not seen.is_initialized:
+                raise TraceError(cache_shapes.NO_CACHE, kind="unsupported")
+            layer.lazy_initialization(torch.zeros((1, seen.keys.shape[1], 0, seen.keys.shape[3]), dtype=self.dtype),
+                                      torch.zeros((1, seen.values.shape[1], 0, seen.values.shape[3]), dtype=self.dtype))
+            self.register_buffer(f"self_attention_key_cache_{i}", layer.keys, persistent=False)
+            self.register_buffer(f"self_attention_value_cache_{i}", layer.values, persistent=False)
+            self.register_buffer(f"cumulative_length_{i}", layer.cumulative_length, persistent=False)
+
+    def forward(self, decoder_input_ids, encoder_hidden_states, cache_position):
+        for layer in self.layers:
+            layer.cumulative_length.copy_(cache_position[0])
+        return self._call(self.layers, decoder_input_ids, encoder_hidden_states)
+
+
+class Seq2SeqLMExportableModule:
+    def __init__(self, auto_class, task, folder, options):
+        config = model.read_config(folder)
+        self.model = model.load(auto_class, folder, config, task, dtype=options["dtype"])
+        self.encoder = self.model.get_encoder()
+        text = config.get_text_config(decoder=True)
+        positions = next((v for v in (getattr(text, n, None) for n in ("max_target_positions", "max_position_embeddings")) if isinstance(v, int)), None)
+        self.length = options["max_seq_len"] or min(MAX_SEQ_LEN, positions or MAX_SEQ_LEN)
+        self.folder, self.config, self.text = folder, config, text
+        generation = getattr(self.model, "generation_config", None)
+        self.metadata = metadata.common(text, generation, options["dtype"], get_max_seq_len=self.length,
+                                        get_eos_ids=metadata.eos_ids(text, generation))
+
+    def _features(self):
+        """[channels, frames] of the input features: from the processor's config, else from the encoder's positions (two frames each)."""
+        path = os.path.join(self.folder, "preprocessor_config.json")
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8") as f:
+                processor = json.load(f)
+            if isinstance(processor.get("feature_size"), int) and isinstance(processor.get("nb_max_frames"), int):
+                return [processor["feature_size"], processor["nb_max_frames"]]
+        bins, positions = getattr(self.config, "num_mel_bins", None), getattr(self.config, "max_source_positions", None)
+        if not bins or not positions:
+            raise TraceError("the size of the input features is not known: the model folder has no preprocessor_config.json", kind="unsupported")
+        return [bins, 2 * positions]
+
+    def _encoder_input(self):
+        from torch import _C
+
+        name = getattr(self.encoder, "main_input_name", None) or self.model.main_input_name
+        if name != "input_ids":
+            return name, (self.model.dtype, [1, *self._features()])
+        positions = getattr(self.config, "max_position_embeddings", None)
+        longest = min(MAX_HIDDEN, positions) if isinstance(positions, int) and positions > 1 else MAX_HIDDEN
+        return name, (torch.int64, [1, _C.symbol("s0", 1, longest, min(EXAMPLE, longest))])
+
+    def trace(self):
+        from torch import _C
+
+        decoder = Decoder(self.model, self.length).eval()
+        width = getattr(self.text, "d_model", None) or self.text.hidden_size
+        decoder.initialize(width)
+        method.state(decoder)
+        name, spec = self._encoder_input()
+        hidden = {}
+
+        def encode(**inputs):
+            out = self.encoder(**inputs).last_hidden_state
+            hidden["shape"] = list(out.shape)
+            return out
+
+        method.trace("encoder", self.encoder, encode, {name: spec}, ["last_hidden_state"])
+        inputs = {"decoder_input_ids": (torch.int64, [1, 1]), "encoder_hidden_states": (self.model.dtype, hidden["shape"]),
+                  "cache_position": (torch.int64, [1])}
+        method.trace("text_decoder", decoder, decoder.forward, inputs, ["logits"])
+        _C.method("sampler")
+        logits = _C.input("logits", self.model.dtype, [1, 1, self.text.vocab_size])
+        _C.output("token", torch.argmax(logits, dim=-1))
