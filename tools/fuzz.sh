@@ -1,20 +1,36 @@
 #!/bin/sh
-# fuzz.sh BUILD SECONDS: runs every fuzz target of BUILD for SECONDS; seeds are the test data and the programs that the tests made.
+# fuzz.sh BUILD SECONDS: runs every fuzz target of BUILD for SECONDS. Seeds are the test data, and official programs where the reference folder is present.
 set -eu
 build=$1
 seconds=$2
 root=$(cd "$(dirname "$0")/.." && pwd)
+reference=${ETCH_REFERENCE:-$root/../shared/reference}
+
+# seeds FILE...: copies each under a name of its own.
+seeds() {
+    for f in "$@"; do
+        [ -f "$f" ] && cp "$f" "$corpus/$(echo "$f" | cksum | tr -d ' ')"
+    done
+    return 0
+}
+
 for target in "$build"/fuzz-*; do
     [ -x "$target" ] && [ -f "$target" ] || continue
     name=$(basename "$target")
     corpus=$(mktemp -d)
+    options=
     case $name in
-    fuzz-tok-*) cp "$root"/tok/testdata/*.json "$corpus" ;;
-    fuzz-graph-*) find "$root" -path "*/testdata/*" -name '*.graph' -exec cp {} "$corpus" \; ;;
+    fuzz-tok-*) seeds "$root"/tok/testdata/*.json ;;
+    fuzz-graph-*) seeds "$root"/*/testdata/*.graph "$root"/*/testdata/*/*.graph ;;
     fuzz-rt-xnn*) python3 "$root/tools/xnn_seeds.py" "$root/rt/testdata/xnn_cases.bin" "$corpus" ;;
-    *) find "$root" -path '*/testdata/*' \( -name '*.pte' -o -name '*.safetensors' \) -size -200k -exec cp {} "$corpus" \; ;;
+    fuzz-rt-prog*) options="-len_control=0 -max_len=160" ;;
+    fuzz-st-*) seeds "$root"/tests/families/*/golden.safetensors "$reference"/official/*/io.safetensors ;;
+    *)
+        seeds "$reference"/official/*/model.pte
+        options="-len_control=0 -max_len=520000" ;;
     esac
     echo "fuzz: $name for $seconds s"
-    "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 -verbosity=0 -artifact_prefix="$build/$name-" "$corpus"
+    # shellcheck disable=SC2086
+    "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 -verbosity=0 $options -artifact_prefix="$build/$name-" "$corpus"
     rm -rf "$corpus"
 done
