@@ -173,3 +173,13 @@ void etch_writer_abandon(etch_writer *w)
     if (w->tmp) unlink(w->tmp);
     close_writer(w);
 }
+
+etch_status *etch_file_write(const char *path, etch_span bytes)
+{
+    etch_writer w;
+    ETCH_TRY(etch_writer_open(path, &w));
+    etch_status *s = etch_writer_put(&w, bytes.ptr, bytes.len);
+    if (!s) return etch_writer_commit(&w);
+    etch_writer_abandon(&w);
+    return s;
+}

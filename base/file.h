@@ -27,5 +27,7 @@ etch_status *etch_writer_put(etch_writer *w, const void *bytes, size_t n) ETCH_M
 etch_status *etch_writer_zeros(etch_writer *w, uint64_t n) ETCH_MUST_USE;
 etch_status *etch_writer_commit(etch_writer *w) ETCH_MUST_USE;
 void etch_writer_abandon(etch_writer *w);
+// Bytes that are all in memory, written the same way.
+etch_status *etch_file_write(const char *path, etch_span bytes) ETCH_MUST_USE;
 
 #endif

@@ -14,13 +14,7 @@ static etch_status *copy(const char *from, const char *to)
 {
     etch_mapped m;
     ETCH_TRY(etch_mapped_open(from, &m));
-    etch_writer w;
-    etch_status *s = etch_writer_open(to, &w);
-    if (!s) {
-        s = etch_writer_put(&w, m.bytes.ptr, m.bytes.len);
-        if (s) etch_writer_abandon(&w);
-        else s = etch_writer_commit(&w);
-    }
+    etch_status *s = etch_file_write(to, m.bytes);
     etch_mapped_close(&m);
     return s;
 }

@@ -41,14 +41,8 @@ static etch_status *dump(etch_program *p, const char *dir, size_t i, const char 
     snprintf(path, sizeof path, "%s/%02zu-%s.graph", dir, i, name);
     etch_buf text = { 0 };
     etch_program_print(p, &text);
-    etch_writer w;
     etch_status *s = etch_buf_check(&text);
-    if (!s) s = etch_writer_open(path, &w);
-    if (!s) {
-        s = etch_writer_put(&w, text.ptr, text.len);
-        if (s) etch_writer_abandon(&w);
-        else s = etch_writer_commit(&w);
-    }
+    if (!s) s = etch_file_write(path, (etch_span){ text.ptr, text.len });
     etch_buf_deinit(&text);
     return s;
 }

@@ -65,19 +65,17 @@ static json_t *build(const etch_job *job, const etch_progress *progress, const e
 etch_status *etch_report_write(const etch_job *job, const etch_progress *progress, const etch_export_report *r)
 {
     json_t *root = build(job, progress, r);
-    char *out = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
+    char *json = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(root);
-    if (!out) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    if (!json) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     char path[4608];
     snprintf(path, sizeof path, "%s/report.json", job->output_dir);
-    etch_writer w;
-    etch_status *s = etch_writer_open(path, &w);
-    if (!s) {
-        s = etch_writer_put(&w, out, strlen(out));
-        if (!s) s = etch_writer_put(&w, "\n", 1);
-        if (s) etch_writer_abandon(&w);
-        else s = etch_writer_commit(&w);
-    }
-    free(out);
+    etch_buf out = { 0 };
+    etch_buf_puts(&out, json);
+    etch_buf_puts(&out, "\n");
+    free(json);
+    etch_status *s = etch_buf_check(&out);
+    if (!s) s = etch_file_write(path, (etch_span){ out.ptr, out.len });
+    etch_buf_deinit(&out);
     return s;
 }
