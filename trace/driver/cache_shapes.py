@@ -15,7 +15,7 @@ def of(wrapper):
     return getattr(wrapper, "static_cache", None) or wrapper.cache
 
 
-def _trial(wrapper, model):
+def _trial(wrapper, model, example):
     """Shapes of keys and values by layer, or None when the model does not run on an uninitialised cache."""
     import torch
     from torch import _C
@@ -23,10 +23,9 @@ def _trial(wrapper, model):
 
     layers = [type(layer)(layer.max_cache_len) for layer in of(wrapper).layers]
     _C.method("trial")
-    ids = _C.input("input_ids", torch.int64, [1, 2])
     try:
         with torch.compiler.exporting():
-            out = model(input_ids=ids, past_key_values=Cache(layers=layers), use_cache=True)
+            out = model(**example(), past_key_values=Cache(layers=layers), use_cache=True)
     except Exception:
         return None
     finally:
@@ -36,11 +35,11 @@ def _trial(wrapper, model):
     return [(tuple(layer.keys.shape), tuple(layer.values.shape)) if layer.is_initialized else None for layer in layers]
 
 
-def adjust(wrapper, model):
-    """Replaces cache tensors of another shape than the model stores, under the names that the module gave them."""
+def adjust(wrapper, model, example):
+    """Replaces cache tensors of another shape than the model stores, under the names that the module gave them. example() gives a call's tokens."""
     import torch
 
-    shapes = _trial(wrapper, model)
+    shapes = _trial(wrapper, model, example)
     for i, (layer, shape) in enumerate(zip(of(wrapper).layers, shapes or ())):
         if shape is None or (tuple(layer.keys.shape), tuple(layer.values.shape)) == shape:
             continue

@@ -44,7 +44,7 @@ class FilledLayer(CacheLayerMixin):
 
 
 class GrowingCacheModule(torch.nn.Module):
-    """forward(input_ids, cache_position) -> logits, with the buffers key_cache_<i> and value_cache_<i>."""
+    """forward(input_ids or inputs_embeds, cache_position) -> logits, with the buffers key_cache_<i> and value_cache_<i>."""
 
     def __init__(self, model, layers, max_cache_len):
         super().__init__()
@@ -59,11 +59,11 @@ class GrowingCacheModule(torch.nn.Module):
             self.register_buffer(f"key_cache_{i}", layer.keys, persistent=False)
             self.register_buffer(f"value_cache_{i}", layer.values, persistent=False)
 
-    def forward(self, input_ids, cache_position):
+    def forward(self, cache_position, **tokens):
         from torch import _C
 
         past = _C.item_symbol(cache_position[0], 0, self.max_cache_len - 1)
         for layer in self.cache.layers:
             layer.past = past
-        out = self.model(input_ids=input_ids, past_key_values=self.cache, use_cache=True)
+        out = self.model(**tokens, past_key_values=self.cache, use_cache=True)
         return out.logits if hasattr(out, "logits") else out.last_hidden_state
