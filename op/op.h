@@ -23,6 +23,7 @@ enum {
     ETCH_OPF_COMPOSITE = 16, // must be decomposed before lowering: no .out (a kernel may exist, for constants)
     ETCH_OPF_MAY_VIEW = 32,  // output 0 aliases argument 0 in eager only when memory permits (reshape, contiguous, to): the tracer decides
     ETCH_OPF_DATA_SIZES = 64, // the shape rule reads the content of an input (nonzero): it runs before each call
+    ETCH_OPF_ROWS = 128,     // of its first argument it reads only as many elements as it writes (embedding, gather)
 };
 
 typedef enum {

@@ -5,6 +5,7 @@
 #define ETCH_RT_DELEGATE_H
 
 #include "op/value.h"
+#include "rt/event.h"
 
 // A tensor of a loaded method.
 typedef struct etch_rt_tensor {
@@ -47,6 +48,8 @@ typedef struct etch_backend {
     // `scratch` is 64-aligned.
     etch_status *(*execute)(void *self, etch_rt_tensor *const *args, int n_args, void *scratch, size_t scratch_len);
     void (*destroy)(void *self);
+    // Tells l->fn of each node that execute runs, as long as l->fn is set. l lives as long as the delegate. NULL when a backend cannot.
+    void (*listen)(void *self, const etch_rt_listener *l);
 } etch_backend;
 
 // NULL when no backend has this id.

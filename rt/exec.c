@@ -2,6 +2,7 @@
 // first calls' growth of kernel scratch.
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/num.h"
 #include "rt/method.h"
 
@@ -146,10 +147,19 @@ static etch_status *run_one(etch_rt_method *m, etch_rt_instr *in, int *pc)
     return NULL;
 }
 
-static const char *instr_name(const etch_rt_instr *in)
+const char *etch_rt__instr_name(const etch_rt_instr *in)
 {
     if (in->kind == RT_KERNEL) return in->op->out_name;
     return in->kind == RT_PRIM ? in->prim->name : in->kind == RT_DELEGATE ? "delegate" : "control";
+}
+
+static etch_status *run_timed(etch_rt_method *m, etch_rt_instr *in, int *pc)
+{
+    m->listener.instruction = (int)(in - m->instrs);
+    uint64_t begin = etch_clock_ns();
+    ETCH_TRY(run_one(m, in, pc));
+    etch_rt__report(m, in, begin);
+    return NULL;
 }
 
 // A move may have left sizes that the tensor's own memory does not hold.
@@ -180,7 +190,7 @@ etch_status *etch_rt_execute(etch_rt_method *m)
     for (int pc = 0; pc < m->n_instrs; left--) {
         etch_rt_instr *in = &m->instrs[pc++];
         if (!left) return BAD("the program runs too long");
-        ETCH_TRYF(run_one(m, in, &pc), "instruction %d (%s)", in->index, instr_name(in));
+        ETCH_TRYF(m->listener.fn ? run_timed(m, in, &pc) : run_one(m, in, &pc), "instruction %d (%s)", in->index, etch_rt__instr_name(in));
     }
     for (int i = 0; i < m->n_outputs; i++) {
         etch_rt_value *v = &m->values[m->outputs[i]];

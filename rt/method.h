@@ -88,6 +88,7 @@ struct etch_rt_method {
     etch_kern_cx cx;
     etch_pool *pool;               // threads of large products, or NULL
     etch_rt_scratch scratch;
+    etch_rt_listener listener;
 };
 
 // values.c: values, memory, inputs and outputs.
@@ -113,6 +114,11 @@ bool etch_rt__overlap(const etch_rt_tensor *a, const etch_rt_tensor *b);
 // Does a value of this kind fit a parameter of this type?
 bool etch_rt__kind_fits(etch_type type, etch_vkind kind);
 const char *etch_rt__kind_name(etch_vkind kind);
+
+// profile.c: tells the listener of an instruction that began at `begin_ns` and has just ended.
+void etch_rt__report(etch_rt_method *m, const etch_rt_instr *in, uint64_t begin_ns);
+// The operator's name in the program, or what kind of instruction it is.
+const char *etch_rt__instr_name(const etch_rt_instr *in);
 
 // exec.c: kernel scratch.
 void *etch_rt__scratch_take(void *user, size_t bytes);

@@ -16,6 +16,7 @@
 #define ETCH_RT_RT_H
 
 #include "op/value.h"
+#include "rt/event.h"
 
 typedef struct etch_rt etch_rt;
 typedef struct etch_rt_method etch_rt_method;
@@ -67,6 +68,8 @@ etch_status *etch_rt_check_scalar_input(etch_rt_method *m, int i, const etch_val
 // before the next call.
 // On error the state buffers may be half updated; the method stays usable.
 etch_status *etch_rt_execute(etch_rt_method *m) ETCH_MUST_USE;
+// From now on every execute tells `fn` what it ran (on the calling thread, right after each step); NULL: no longer. Costs nothing when off.
+void etch_rt_listen(etch_rt_method *m, etch_rt_event_fn *fn, void *user);
 // State buffers back to their initial content.
 etch_status *etch_rt_reset(etch_rt_method *m) ETCH_MUST_USE;
 

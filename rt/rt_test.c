@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "rt/prog_random.h"
@@ -407,4 +408,36 @@ void test_rt_rt__random_programs(void **state)
     }
     print_message("%d programs made, %d ran\n", made, ran);
     assert_true(ran > 100);
+}
+
+typedef struct { int n; char last[128]; uint64_t ns; } heard;
+
+static void hear(void *user, const etch_rt_event *e)
+{
+    heard *h = user;
+    h->n++;
+    h->ns += e->end_ns - e->begin_ns;
+    snprintf(h->last, sizeof h->last, "%d.%d %s %s %.*s", e->instruction, e->node, e->name, e->kernel, ETCH_STR_ARGS(e->detail));
+}
+
+void test_rt_rt__a_listener_hears_every_instruction(void **state)
+{
+    (void)state;
+    prog p;
+    prog_init(&p);
+    int x = prog_input(&p, F32(&p, PROG_DYNAMIC, 2, 3)), y = F32(&p, PROG_DYNAMIC, 2, 3), z = prog_output(&p, F32(&p, PROG_DYNAMIC, 2, 3));
+    PROG_CALL(&p, "aten::neg.out", x, y, y);
+    PROG_CALL(&p, "aten::abs.out", y, z, z);
+    loaded l = load(&p);
+    const float in[6] = { 1, 2, 3, 4, 5, 6 };
+    set(&l, 0, 2, (int64_t[]){ 1, 3 }, in, ETCH_RT_COPY);
+    heard h = { 0 };
+    etch_rt_listen(l.m, hear, &h);
+    must(etch_rt_execute(l.m));
+    assert_int_equal(h.n, 2);
+    assert_string_equal(h.last, "1.-1 aten::abs.out portable f32[1, 3] -> f32[1, 3]");
+    etch_rt_listen(l.m, NULL, NULL);
+    must(etch_rt_execute(l.m));
+    assert_int_equal(h.n, 2);
+    unload(&l);
 }

@@ -165,11 +165,14 @@ static etch_status *execute(void *self, etch_rt_tensor *const *args, int n_args,
     }
     for (int i = 0; i < x->n_nodes; i++) {
         etch_xnn_cx cx = { .x = x, .base = base + x->workspace, .len = x->scratch };
-        ETCH_TRYF(etch_xnn__run_node(&cx, &x->nodes[i]), "XNNPACK node %d", i);
+        bool timed = x->listener && x->listener->fn;
+        ETCH_TRYF(timed ? etch_xnn__run_timed(&cx, &x->nodes[i], i) : etch_xnn__run_node(&cx, &x->nodes[i]), "XNNPACK node %d", i);
     }
     for (int i = 0; i < n_args; i++)
         if (x->externs[i] >= 0 && args[i]->t.dtype == ETCH_I64) widen_index(args[i], x->values[x->externs[i]].numel);
     return NULL;
 }
 
-const etch_backend etch_backend_xnnpack = { "XnnpackBackend", init, bind, execute, destroy };
+static void listen(void *self, const etch_rt_listener *l) { ((etch_xnn *)self)->listener = l; }
+
+const etch_backend etch_backend_xnnpack = { "XnnpackBackend", init, bind, execute, destroy, listen };

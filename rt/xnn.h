@@ -96,6 +96,7 @@ typedef struct etch_xnn {
     size_t max_bytes;
     bool is_planned, is_shaped; // is_shaped: dims hold the last call's sizes
     size_t workspace, scratch;  // bytes of values, of the hungriest node
+    const etch_rt_listener *listener;   // NULL, or whom to tell of nodes
     uint8_t *grown;             // own memory when the caller's scratch is too small
     size_t grown_len;
 } etch_xnn;
@@ -160,6 +161,9 @@ int32_t etch_xnn__quantize(const etch_xnn_value *v, float f);
 
 static inline const etch_xnn_value *etch_xnn__in(const etch_xnn_cx *cx, const etch_xnn_node *n, int i) { return &cx->x->values[n->in[i]]; }
 static inline const etch_xnn_value *etch_xnn__out(const etch_xnn_cx *cx, const etch_xnn_node *n, int i) { return &cx->x->values[n->out[i]]; }
+
+// Runs a node and tells the listener.
+etch_status *etch_xnn__run_timed(etch_xnn_cx *cx, const etch_xnn_node *n, int index) ETCH_MUST_USE;
 
 // Loops over [0, n) in pieces on the pool.
 typedef void etch_xnn_span_fn(void *user, size_t from, size_t to);
