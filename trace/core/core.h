@@ -10,7 +10,7 @@
 
 #include "trace/core/py.h"
 
-#include "graph/graph.h"
+#include "graph/views.h"
 #include "kern/kern.h"
 
 typedef struct core_state core_state;
@@ -32,21 +32,13 @@ typedef struct core_storage {
     etch_value *buffer;   // BUFFER leaf when the storage is state that persists between calls
 } core_storage;
 
-typedef struct core_view {
-    const struct core_view *parent;  // NULL: applies to the storage
-    const etch_op *op;
-    const etch_val *args;            // args[0] is a placeholder
-    int n_args;
-    etch_tensor type;                // of the result; no data
-} core_view;
-
 typedef enum { CORE_CPU, CORE_META } core_device;
 
 typedef struct core_tensor {
     PyObject_HEAD
     core_state *st;
     core_storage *s;
-    const core_view *chain;
+    const etch_view *chain;
     etch_value *v;        // value as of `version`; its type never changes
     uint64_t version;
     PyObject *grad;       // NULL: None
@@ -144,8 +136,6 @@ etch_status *core_write(core_tensor *t, etch_value *v) ETCH_MUST_USE;
 etch_status *core_cast(core_state *st, etch_value *v, etch_dtype d, etch_value **out) ETCH_MUST_USE;
 void core_storage_release(core_storage *s);
 int core_value_init(core_state *st);
-bool core_is_named(const etch_op *op, const char *name);  // "aten::select", any overload
-int core_wrap_axis(etch_dim d, int rank);
 
 // strides.c: strides of the view in elements, for metadata and for the question whether a reshape is a view.
 etch_status *core_strides(core_tensor *t, etch_dim *out, etch_dim *out_offset) ETCH_MUST_USE;

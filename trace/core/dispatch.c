@@ -398,23 +398,6 @@ static PyObject *results(binding *b, const etch_op *op, const etch_val *vals, et
     return named;
 }
 
-// The row that computes the new content of the argument that `op` writes: aten::copy for aten::copy_, etch::update_cache for
-// llama::update_cache. NULL when there is none.
-static const etch_op *functional_form(const etch_op *op)
-{
-    etch_str full = op->schema->name, bare = full;
-    char name[128];
-    for (size_t i = 0; i + 1 < full.len; i++)
-        if (full.ptr[i] == ':' && full.ptr[i + 1] == ':') bare = (etch_str){ full.ptr + i + 2, full.len - i - 2 };
-    size_t n = 0;
-    while (n < bare.len && bare.ptr[n] != '.') n++;
-    const bool underscore = n && bare.ptr[n - 1] == '_';
-    const etch_str rest = { bare.ptr + n, bare.len - n };
-    PyOS_snprintf(name, sizeof name, "%s%.*s%.*s", underscore ? "aten::" : "etch::", (int)(n - underscore), bare.ptr, ETCH_STR_ARGS(rest));
-    const etch_op *row = etch_op_find(etch_str_of(name));
-    return row && row->schema->n_params <= op->schema->n_params && !(row->flags & ETCH_OPF_INPLACE) ? row : NULL;
-}
-
 static PyObject *no_overload(core_op *op, const char *why)
 {
     PyObject *where = core_where_py(op->st);
@@ -449,9 +432,9 @@ static PyObject *run(core_op *op, binding *b)
     infer_dtype(b->st, chosen, vals);
     core_tensor *written = op->flags & CORE_OP_INPLACE ? (core_tensor *)b->args[0] : NULL;
     if (chosen->flags & ETCH_OPF_INPLACE) {
-        const etch_op *row = functional_form(chosen);
+        const etch_op *row = etch_op_functional(chosen->schema->name);
         written = b->written;
-        if (!row || !written) return PyErr_Format(PyExc_NotImplementedError, "in-place operator %s cannot be recorded", op->name);
+        if (!row || !written || row->schema->n_params > chosen->schema->n_params) return PyErr_Format(PyExc_NotImplementedError, "in-place operator %s cannot be recorded", op->name);
         chosen = row;
     }
     etch_node *node = NULL;

@@ -70,7 +70,7 @@ static etch_status *advance(etch_syms *syms, layout *l, int axis, etch_dim at)
     return etch_dim_add(syms, l->offset, skip, &l->offset);
 }
 
-static etch_status *follow(core_state *st, const core_storage *s, const core_view *c, layout *l)
+static etch_status *follow(core_state *st, const core_storage *s, const etch_view *c, layout *l)
 {
     etch_syms *syms = &st->program->syms;
     if (!c) {
@@ -81,12 +81,12 @@ static etch_status *follow(core_state *st, const core_storage *s, const core_vie
     const layout old = *l;
     const etch_val *a = c->args;
     const int rank = old.type.rank;
-    if (core_is_named(c->op, "aten::transpose") || core_is_named(c->op, "aten::t") || core_is_named(c->op, "aten::permute")) {
-        const bool permute = core_is_named(c->op, "aten::permute");
+    if (etch_op_is_named(c->op, "aten::transpose") || etch_op_is_named(c->op, "aten::t") || etch_op_is_named(c->op, "aten::permute")) {
+        const bool permute = etch_op_is_named(c->op, "aten::permute");
         int order[ETCH_MAX_RANK];
-        for (int i = 0; i < rank; i++) order[i] = permute ? core_wrap_axis(a[1].ints.p[i], rank) : i;
+        for (int i = 0; i < rank; i++) order[i] = permute ? etch_wrap_axis(a[1].ints.p[i], rank) : i;
         if (!permute && rank > 1) {
-            int x = c->n_args > 2 ? core_wrap_axis(a[1].i, rank) : 0, y = c->n_args > 2 ? core_wrap_axis(a[2].i, rank) : 1;
+            int x = c->n_args > 2 ? etch_wrap_axis(a[1].i, rank) : 0, y = c->n_args > 2 ? etch_wrap_axis(a[2].i, rank) : 1;
             order[x] = y;
             order[y] = x;
         }
@@ -94,46 +94,46 @@ static etch_status *follow(core_state *st, const core_storage *s, const core_vie
         return NULL;
     }
     l->type = c->type;
-    if (core_is_named(c->op, "aten::slice") && c->n_args >= 5) {
-        int d = core_wrap_axis(a[1].i, rank);
+    if (etch_op_is_named(c->op, "aten::slice") && c->n_args >= 5) {
+        int d = etch_wrap_axis(a[1].i, rank);
         etch_tensor type = l->type;
         l->type = old.type;
         if (a[2].kind == ETCH_V_INT && !is_const(type.sizes[d], 0)) ETCH_TRY(advance(syms, l, d, a[2].i));
         l->type = type;
         return etch_dim_mul(syms, old.strides[d], a[4].i, &l->strides[d]);
     }
-    if (core_is_named(c->op, "aten::select")) {
-        int d = core_wrap_axis(a[1].i, rank);
+    if (etch_op_is_named(c->op, "aten::select")) {
+        int d = etch_wrap_axis(a[1].i, rank);
         l->type = old.type;
         ETCH_TRY(advance(syms, l, d, a[2].i));
         drop(l, d);
         return NULL;
     }
-    if (core_is_named(c->op, "aten::expand")) {
+    if (etch_op_is_named(c->op, "aten::expand")) {
         int lead = l->type.rank - rank;
         for (int i = 0; i < l->type.rank; i++)
             l->strides[i] = i >= lead && etch_dim_same(l->type.sizes[i], old.type.sizes[i - lead]) ? old.strides[i - lead] : etch_dim_of(0);
         return NULL;
     }
-    if (core_is_named(c->op, "aten::unsqueeze")) {
-        int d = core_wrap_axis(a[1].i, rank + 1);
+    if (etch_op_is_named(c->op, "aten::unsqueeze")) {
+        int d = etch_wrap_axis(a[1].i, rank + 1);
         for (int i = l->type.rank - 1; i > d; i--) l->strides[i] = old.strides[i - 1];
         l->strides[d] = etch_dim_of(1);
         return d < rank ? etch_dim_mul(syms, old.type.sizes[d], old.strides[d], &l->strides[d]) : NULL;
     }
-    if (core_is_named(c->op, "aten::diagonal")) {
-        int x = core_wrap_axis(a[2].i, rank), y = core_wrap_axis(a[3].i, rank), k = 0;
+    if (etch_op_is_named(c->op, "aten::diagonal")) {
+        int x = etch_wrap_axis(a[2].i, rank), y = etch_wrap_axis(a[3].i, rank), k = 0;
         for (int i = 0; i < rank; i++)
             if (i != x && i != y) l->strides[k++] = old.strides[i];
         return etch_dim_add(syms, old.strides[x], old.strides[y], &l->strides[k]);
     }
-    if (core_is_named(c->op, "aten::squeeze")) {
+    if (etch_op_is_named(c->op, "aten::squeeze")) {
         etch_tensor type = l->type;
         l->type = old.type;
         for (int i = rank - 1; i >= 0 && l->type.rank > type.rank; i--) {
-            bool named = c->n_args < 2 || a[1].kind == ETCH_V_NONE || (a[1].kind == ETCH_V_INT && core_wrap_axis(a[1].i, rank) == i);
+            bool named = c->n_args < 2 || a[1].kind == ETCH_V_NONE || (a[1].kind == ETCH_V_INT && etch_wrap_axis(a[1].i, rank) == i);
             for (int k = 0; c->n_args > 1 && a[1].kind == ETCH_V_INTS && k < a[1].ints.n; k++)
-                named |= core_wrap_axis(a[1].ints.p[k], rank) == i;
+                named |= etch_wrap_axis(a[1].ints.p[k], rank) == i;
             if (named && is_const(old.type.sizes[i], 1)) drop(l, i);
         }
         l->type = type;
