@@ -175,7 +175,7 @@ static etch_status *load_delegates(etch_rt_method *m)
 {
     etch_fb_vec list = etch_fb_get_vec(m->plan, ETCH_FB(ExecutionPlan, delegates));
     ETCH_ALLOC(m->delegates, &m->arena, sizeof *m->delegates * list.n);
-    etch_delegate_env env = { named, &m->rt->pte, m->rt->opt.n_threads, m->rt->opt.max_bytes };
+    etch_delegate_env env = { named, &m->rt->pte, m->rt->opt.n_threads, m->rt->opt.max_bytes, m->rt->opt.ties };
     for (uint32_t i = 0; i < list.n; i++) {
         etch_fb_table t = etch_fb_table_at(list, i);
         etch_str id = etch_fb_get_str(t, ETCH_FB(BackendDelegate, id));

@@ -6,6 +6,7 @@
 
 #include "op/value.h"
 #include "rt/event.h"
+#include "rt/ties.h"
 
 // A tensor of a loaded method.
 typedef struct etch_rt_tensor {
@@ -31,6 +32,7 @@ typedef struct etch_delegate_env {
     void *user;
     int n_threads;                        // >= 1
     size_t max_bytes;                     // refuse to need more working memory than this; 0: no limit
+    etch_rt_ties *ties;                   // NULL: off
 } etch_delegate_env;
 
 typedef struct etch_backend {

@@ -17,6 +17,7 @@
 
 #include "op/value.h"
 #include "rt/event.h"
+#include "rt/ties.h"
 
 typedef struct etch_rt etch_rt;
 typedef struct etch_rt_method etch_rt_method;
@@ -25,6 +26,7 @@ typedef struct etch_rt_options {
     int n_threads;               // 0: one per core
     size_t max_bytes;            // refuse a method that needs more working memory than this; 0: no limit
     uint64_t max_instructions;   // per execute; 0: 10,000,000 (the official runtime's cap)
+    etch_rt_ties *ties;          // counts activations on rounding ties (slow); outlives the runtime; NULL: off
 } etch_rt_options;
 
 // `opt` may be NULL. The file is mapped, not read; it must not change while open.

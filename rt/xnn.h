@@ -93,6 +93,7 @@ typedef struct etch_xnn {
     int *externs;               // argument -> value; -1: the payload does not use it
     const etch_gemm_kernels *gemm;
     etch_pool *pool;
+    etch_rt_ties *ties;         // NULL: not counted
     size_t max_bytes;
     bool is_planned, is_shaped; // is_shaped: dims hold the last call's sizes
     size_t workspace, scratch;  // bytes of values, of the hungriest node
@@ -153,6 +154,8 @@ static inline etch_xnn_rowq *etch_xnn__rows(const etch_xnn_value *v)
 {
     return (etch_xnn_rowq *)(void *)((uint8_t *)(uintptr_t)v->data + etch_align_up((size_t)v->numel, 64));
 }
+// rows x n floats and what they were quantised to: counts ties, moves those that the caller chose.
+void etch_xnn__count_ties(etch_rt_ties *t, const float *x, size_t rows, size_t n, const etch_xnn_rowq *q, int8_t *out);
 // Rows of a dynamically quantised value.
 int64_t etch_xnn__n_rows(const etch_xnn_value *v);
 static inline void *etch_xnn__mut(const etch_xnn_value *v) { return (void *)(uintptr_t)v->data; }

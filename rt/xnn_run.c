@@ -205,6 +205,7 @@ static void run_convert(etch_xnn_cx *cx, const etch_xnn_node *n)
         int64_t n_rows = etch_xnn__n_rows(out);
         dynamic d = { x, etch_xnn__mut(out), etch_xnn__rows(out), (size_t)(in->numel / n_rows) };
         etch_xnn__spans(cx->x, (size_t)n_rows, PIECE / d.n + 1, dynamic_span, &d);
+        if (cx->x->ties) etch_xnn__count_ties(cx->x->ties, x, (size_t)n_rows, d.n, d.rows, d.q);
         return;
     }
     float *y = etch_xnn__float_out(cx, out);

@@ -157,13 +157,39 @@ def official(case):
 
 def official_test(case):
     def run(tmp):
-        ok("verify", *official(case), "--atol", "1e-4", "--rtol", "1e-4")
+        ok("verify", *official(case))
+        ok("verify", *official(case), "--ties")
     run.__name__ = "official_" + case.replace("-", "_")
     test(run)
 
 
-for case in ("llama-portable", "bert-fp32", "vit-fp32", "mobilevit-fp32"):
+for case in ("llama-portable", "bert-fp32", "vit-fp32", "mobilevit-fp32", "llama-8da4w", "llama-8da8w", "llama-4w", "llama-8w"):
     official_test(case)
+
+
+@test
+def verify_rejects_wrong_outputs(tmp):
+    """Each change is small beside the outputs, and beyond the default tolerance of its kind."""
+    from safetensors.numpy import load_file, save_file
+    import numpy as np
+
+    def one_value(x, part):
+        y = x.copy()
+        y.flat[x.size // 2] += part * np.abs(x).max()
+        return y
+    changes = {
+        "llama-8da8w": (lambda x: 1.01 * x, lambda x: one_value(x, 0.02), lambda x: np.roll(x, 1, 1), lambda x: np.roll(x, 1, 2)),
+        "llama-8w": (lambda x: 1.001 * x, lambda x: one_value(x, 2e-4), lambda x: np.roll(x, 1, 1), lambda x: x * np.nan),
+    }
+    for case, wrong in changes.items():
+        pte, io = official(case)
+        g = load_file(io)
+        for i, change in enumerate(wrong):
+            bad = os.path.join(tmp, f"{case}{i}.safetensors")
+            save_file({**g, "s0.forward.out0": np.ascontiguousarray(change(g["s0.forward.out0"]).astype(np.float32))}, bad)
+            for more in ([], ["--ties"]):
+                r = etch("verify", pte, bad, *more)
+                assert r.returncode == 1 and "BEYOND" in r.stdout, f"{case}, change {i} {more}: exit {r.returncode}\n{r.stdout}{r.stderr}"
 
 
 @test

@@ -24,7 +24,13 @@ void etch_ew_binary_run(etch_ew_binary op, const float *a, size_t a_step, const 
 // y = softmax of each row of n; y may be x.
 void etch_ew_softmax(const float *x, float *y, size_t rows, size_t n);
 
-// Quantises one row with a scale and zero point of its own; q = clamp(round(x * s) + z). Gives the real scale 1/s and z.
+// Dynamic quantisation, as XNNPACK's qd8 does it in fp32, step by step:
+// lo = min(0, x), hi = max(0, x); s = 255 / (hi - lo), 1 for a row of zeros; a = lo s, b = hi s;
+// z = (-128 + a) + (127 + b) > 0 ? -128 - a : 127 - b, cut to [-128, 127], rounded to even; q = round to even(cut(x s, -128 - z, 127 - z)) + z.
+// The real scale of a row is 1 / s. Products with s, not divisions by 1 / s: the two differ in the last bit, which decides ties.
+void etch_ew_range(const float *x, size_t n, float *out_lo, float *out_hi);
+void etch_ew_row_scale(float lo, float hi, float *out_s, float *out_zero);
+// One row with a scale and zero point of its own. Gives the real scale 1/s and z.
 void etch_ew_quantize_row(const float *x, size_t n, int8_t *q, float *out_scale, int32_t *out_zero);
 
 #endif
