@@ -44,6 +44,8 @@ void etch_rt_close(etch_rt *rt)
     free(rt);
 }
 
+int etch_rt_n_threads(const etch_rt *rt) { return rt->opt.n_threads; }
+
 int etch_rt_n_methods(const etch_rt *rt) { return (int)rt->pte.plans.n; }
 
 etch_str etch_rt_method_name(const etch_rt *rt, int i)

@@ -34,6 +34,8 @@ etch_status *etch_rt_open(const char *path, const etch_rt_options *opt, etch_rt 
 // The same from memory that the caller keeps alive. Any address; 16-aligned spares a copy.
 etch_status *etch_rt_open_bytes(etch_span bytes, const etch_rt_options *opt, etch_rt **out_rt) ETCH_MUST_USE;
 void etch_rt_close(etch_rt *rt);
+// Threads that its methods use, >= 1.
+int etch_rt_n_threads(const etch_rt *rt);
 
 // Methods in file order, constant methods (metadata) included.
 int etch_rt_n_methods(const etch_rt *rt);

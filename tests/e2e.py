@@ -209,6 +209,41 @@ def run_and_inspect_an_export(tmp):
         assert word in text, word
 
 
+@test
+def bench_and_profile_measure_what_ran(tmp):
+    pte = export_family("llama", "xnnpack", tmp)
+    r = json.loads(ok("bench", pte, "--runs", "2", "--tokens", "3", "--threads", "1", "--json").stdout)
+    assert r["threads"] == 1 and r["read_bytes_per_s"] > 1e8 and r["peak_anonymous_bytes"] > 1e4, r
+    assert 0 < r["load_ms"] < r["load_to_first_token_ms"], r
+    assert [d["context"] for d in r["decode"]][0] == 0 and all(d["tokens"] == 3 and d["tokens_per_s"] > 0 for d in r["decode"]), r
+    assert all(p["ms"]["min"] <= p["ms"]["p50"] <= p["ms"]["max"] for p in r["prefill"]) and r["prefill"], r
+    rows = json.loads(ok("inspect", pte, "--json").stdout)
+    linears = sum(d["nodes"].get("XNNFullyConnected", 0) for m in rows["methods"] for d in m["delegates"])
+    trace = os.path.join(tmp, "t.json")
+    p = json.loads(ok("profile", pte, "--shapes", "1x1,1", "--runs", "3", "--trace", trace, "--json").stdout)
+    found = [row for row in p["rows"] if row["name"] == "XNNFullyConnected"]
+    assert linears and sum(row["count"] for row in found) == linears, (linears, found)
+    # Every weight of the linears is read once a token: what bench reports is that and the rows of the embedding.
+    assert 0 < sum(row["weight_bytes"] for row in found) <= r["weight_bytes_per_token"], (found, r)
+    assert abs(sum(row["ms"] for row in p["rows"]) - p["ms"]) < 1e-3 * p["ms"] + 1e-6
+    with open(trace) as f:
+        events = json.load(f)["traceEvents"]
+    steps = [e for e in events if e["cat"] == "instruction"]
+    assert all(e["ph"] == "X" and e["dur"] >= 0 and e["ts"] >= 0 for e in events) and len(steps) > 3
+    for e in events:  # nodes lie within the delegate's instruction
+        if e["cat"] == "node":
+            assert any(s["ts"] <= e["ts"] + 1e-3 and e["ts"] + e["dur"] <= s["ts"] + s["dur"] + 1e-3 and s["name"] == "delegate" for s in steps), e
+    assert "share" in ok("profile", pte, "--shapes", "1x1,1", "--by", "step", "--top", "3").stdout
+    assert "tokens/s" in ok("bench", pte, "--runs", "1", "--tokens", "1").stdout
+    assert "forward(i64[1, 2], i64[2])" in ok("bench", pte, "--method", "forward", "--shapes", "1x2,2", "--runs", "1").stdout
+    refused("bench", pte, "--method", "forward", "--shapes", "1x2", says=["--shapes", "input 1"], code=2)
+    refused("profile", pte, "--shapes", "1x2x3,2", says=["--shapes", "input 0", "2 dimensions"], code=2)
+    refused("profile", pte, "--shapes", "1x1,1,7", says=["--shapes", "7"], code=2)
+    refused("bench", os.path.join(tmp, "none.pte"), says=["none.pte"])
+    refused("profile", pte, "--method", "backward", says=["backward"])
+    refused("profile", pte, "--shapes", "1x1,1", "--trace", os.path.join(tmp, "no", "t.json"), says=["t.json"])
+
+
 # Bad input
 
 @test
@@ -221,7 +256,7 @@ def bad_command_lines(tmp):
     refused("export", "--model", TINY, "-o", tmp + "/o", "--task", "juggling", says=["juggling", "text-generation"], code=2, no_file=tmp)
     refused("export", "--model", TINY, "-o", tmp + "/o", "--qlinear_group_size", "32", says=["--qlinear"], code=2, no_file=tmp)
     assert etch("export", "--help").returncode == 0
-    for command in ("export", "trace", "lower", "run", "verify", "inspect", "generate"):
+    for command in ("export", "trace", "lower", "run", "verify", "inspect", "generate", "bench", "profile"):
         text = ok(command, "--help").stdout
         assert len(text.splitlines()) <= 60 and "Usage: etch " + command in text, command
 
