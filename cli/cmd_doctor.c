@@ -17,11 +17,10 @@ etch_status *etch_cmd_doctor(int argc, char **argv)
     ETCH_TRY(etch_tracer_home(home, sizeof home));
     printf("tracer        %s\n", home);
     ETCH_TRY(etch_tracer_python(python, sizeof python));
-    printf("python        %s\n", python);
     etch_progress progress;
     etch_progress_init(&progress, true);
     etch_tracer_result r;
-    ETCH_TRYF(etch_tracer_run(ETCH_LIT("{\"doctor\": true}"), &progress, &r), "python cannot trace yet");
+    ETCH_TRYF(etch_tracer_run(ETCH_LIT("{\"doctor\": true}"), ETCH_GRANT_NONE, &progress, &r), "python cannot trace yet");
     printf("%.*s", ETCH_STR_ARGS(etch_buf_str(&r.text)));
     etch_tracer_result_deinit(&r);
     return NULL;

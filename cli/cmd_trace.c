@@ -29,7 +29,7 @@ etch_status *etch_cmd_trace(int argc, char **argv)
     etch_progress progress;
     etch_progress_init(&progress, job.quiet);
     etch_tracer_result r = { 0 };
-    if (!s) s = etch_tracer_run(etch_buf_str(&text), &progress, &r);
+    if (!s) s = etch_tracer_run(etch_buf_str(&text), etch_job_grants(&job), &progress, &r);
     etch_progress_end(&progress);
     if (!s) fwrite(r.text.ptr, 1, r.text.len, stdout);
     if (!s && r.notes.len) fprintf(stderr, "%.*s", ETCH_STR_ARGS(etch_buf_str(&r.notes)));

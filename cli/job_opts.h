@@ -12,6 +12,7 @@
     { "--image_size", NULL, ETCH_OPT_INT, &(job).image_size, "N", "pixels of a side, for image tasks (default: the config's)", 1, 1 << 16, false, NULL }, \
     { "--use_custom_sdpa", NULL, ETCH_OPT_FLAG, &(job).use_custom_sdpa, NULL, "attention as llama::custom_sdpa", 0, 0, false, NULL }, \
     { "--use_custom_kv_cache", NULL, ETCH_OPT_FLAG, &(job).use_custom_kv_cache, NULL, "cache writes as llama::update_cache", 0, 0, false, NULL }, \
+    { "--trust_remote_code", NULL, ETCH_OPT_FLAG, &(job).trust_remote_code, NULL, "run code that lies in the model folder, in a sandbox", 0, 0, false, NULL }, \
     { "--disable_dynamic_shapes", NULL, ETCH_OPT_FLAG, &(job).disable_dynamic_shapes, NULL, "one token a call", 0, 0, false, NULL }
 
 #endif

@@ -53,7 +53,7 @@ static etch_status *trace(const etch_job *job, etch_progress *progress, etch_exp
     etch_buf json = { 0 };
     etch_tracer_result r = { 0 };
     etch_status *s = etch_job_to_json(job, &json);
-    if (!s) s = etch_tracer_run(etch_buf_str(&json), progress, &r);
+    if (!s) s = etch_tracer_run(etch_buf_str(&json), etch_job_grants(job), progress, &r);
     etch_buf_deinit(&json);
     if (s) return s;
     report->tracer_peak_rss = r.peak_rss;

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "export/export.h"
+#include "export/tracer.h"
 
 void etch_job_init(etch_job *job)
 {
@@ -41,6 +42,7 @@ etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
     if (job->max_seq_len) ok = ok && !json_object_set_new(options, "max_seq_len", json_integer(job->max_seq_len));
     ok = ok && !json_object_set_new(root, "model", json_string(job->model));
     ok = ok && !json_object_set_new(root, "task", json_string(job->task));
+    ok = ok && !json_object_set_new(root, "trust_remote_code", json_boolean(job->trust_remote_code));
     ok = ok && !json_object_set(root, "options", options);
     char *text = ok ? json_dumps(root, JSON_COMPACT) : NULL;
     if (text) etch_buf_puts(out, text);
@@ -50,6 +52,8 @@ etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
     if (!text) return ETCH_ERR(ETCH_INVALID, "--model %s: the name is not valid UTF-8", job->model);
     return etch_buf_check(out);
 }
+
+unsigned etch_job_grants(const etch_job *job) { return job->trust_remote_code ? ETCH_GRANT_SCRATCH : ETCH_GRANT_NONE; }
 
 etch_status *etch_job_quant(const etch_job *job, etch_recipe recipe, etch_quant_opts *out)
 {

@@ -9,6 +9,7 @@
 // Flags of `optimum-cli export executorch` keep their names. NULL / 0 = not given.
 typedef struct etch_job {
     const char *model;            // folder
+    bool trust_remote_code;       // code that lies in the folder may run, in the sandbox
     const char *task;             // "text-generation"
     const char *recipe;           // "xnnpack" | "portable"
     const char *output_dir;
@@ -28,7 +29,8 @@ typedef struct etch_job {
 void etch_job_init(etch_job *job);
 // The model folder exists and has a config.json; flags that cannot be honoured or contradict each other are refused (ETCH_USAGE).
 etch_status *etch_job_check(const etch_job *job) ETCH_MUST_USE;
-// {"model": ..., "task": ..., "options": {...}} for etch_trace.
+// {"model": ..., "task": ..., "options": {...}} for etch_trace, and what its process is granted.
 etch_status *etch_job_to_json(const etch_job *job, etch_buf *out) ETCH_MUST_USE;
+unsigned etch_job_grants(const etch_job *job);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
@@ -84,14 +85,32 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-static void exec_child(const char *python, const char *home, int in, int graph, int err)
+// Variables whose names say that they hold a secret: the child has no use for them.
+static void forget_secrets(void)
+{
+    static const char *const words[] = { "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "API_KEY", "ACCESS_KEY" };
+    for (char **e = environ; *e;) {
+        char name[256];
+        size_t n = strcspn(*e, "=");
+        bool secret = false;
+        snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), *e);
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++) secret = secret || strcasestr(name, words[i]);
+        if (!secret || n >= sizeof name || unsetenv(name)) e++;
+    }
+}
+
+static void exec_child(const char *python, const char *home, const char *scratch, unsigned grants, int in, int graph, int err)
 {
     // Off the low numbers first, so that the moves cannot overwrite each other.
     in = fcntl(in, F_DUPFD, 10);
     graph = fcntl(graph, F_DUPFD, 10);
     err = fcntl(err, F_DUPFD, 10);
     if (dup2(in, 0) < 0 || dup2(err, 1) < 0 || dup2(err, 2) < 0 || dup2(graph, 3) < 0) _exit(126);
-    for (int fd = 4; fd < 64; fd++) close(fd);
+    if (close_range(4, ~0u, 0))
+        for (int fd = 4; fd < 1024; fd++) close(fd);
+    if (!(grants & ETCH_GRANT_SECRETS)) forget_secrets();
+    unsetenv("ETCH_SCRATCH");
+    if (scratch && *scratch) setenv("ETCH_SCRATCH", scratch, 1);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setenv("ETCH_TRACE_HOME", home, 1);
     setenv("PYTHONHASHSEED", "0", 1);
@@ -107,7 +126,7 @@ static void exec_child(const char *python, const char *home, int in, int graph, 
     _exit(127);
 }
 
-static etch_status *spawn(const char *python, const char *home, child *out)
+static etch_status *spawn(const char *python, const char *home, const char *scratch, unsigned grants, child *out)
 {
     int in[2] = { -1, -1 }, graph[2] = { -1, -1 }, err[2] = { -1, -1 };
     etch_status *s = NULL;
@@ -116,7 +135,7 @@ static etch_status *spawn(const char *python, const char *home, child *out)
         s = ETCH_ERR(ETCH_IO, "cannot make a pipe: %s", strerror(errno));
     } else {
         out->pid = fork();
-        if (out->pid == 0) exec_child(python, home, in[0], graph[1], err[1]);
+        if (out->pid == 0) exec_child(python, home, scratch, grants, in[0], graph[1], err[1]);
         if (out->pid < 0) s = ETCH_ERR(ETCH_IO, "cannot start a process: %s", strerror(errno));
     }
     close_fd(&in[0]);
@@ -143,6 +162,17 @@ static etch_code code_of(const char *kind)
     return ETCH_INVALID;
 }
 
+// What the child says is shown on a terminal, and model code may say it: no control characters.
+static char *tame(char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool c1 = (uint8_t)s[i] == 0xC2 && i + 1 < n && (uint8_t)s[i + 1] >= 0x80 && (uint8_t)s[i + 1] < 0xA0;
+        if (c1 || ((uint8_t)s[i] < 0x20 && s[i] != '\n' && s[i] != '\t') || s[i] == 0x7F) s[i] = ' ';
+        if (c1) s[++i] = ' ';
+    }
+    return s;
+}
+
 // One line of the child's standard error.
 static void heard(etch_str line, etch_progress *progress, etch_tracer_result *out, etch_buf *log, etch_status **error)
 {
@@ -152,17 +182,24 @@ static void heard(etch_str line, etch_progress *progress, etch_tracer_result *ou
     if (json_is_object(e)) {
         const char *message = json_string_value(json_object_get(e, "message")), *where = json_string_value(json_object_get(e, "where"));
         const char *module = json_string_value(json_object_get(e, "module"));
-        if (!*error)
-            *error = ETCH_ERR(code_of(json_string_value(json_object_get(e, "kind"))), "%s%s%s%s%s%s", message ? message : "unknown error",
-                              where && *where ? " (" : "", where ? where : "", where && *where && module && *module ? ", in " : "",
-                              where && *where && module ? module : "", where && *where ? ")" : "");
+        char *text = NULL;
+        bool placed = where && *where;
+        if (!*error && asprintf(&text, "%s%s%s%s%s%s", message ? message : "unknown error", placed ? " (" : "", placed ? where : "",
+                                placed && module && *module ? ", in " : "", placed && module ? module : "", placed ? ")" : "") >= 0) {
+            *error = ETCH_ERR(code_of(json_string_value(json_object_get(e, "kind"))), "%s", tame(text, strlen(text)));
+            free(text);
+        }
     } else if (stage) {
         etch_progress_stage(progress, stage);
     } else if (note) {
+        size_t from = out->notes.len;
         etch_buf_puts(&out->notes, note);
+        if (out->notes.len > from) tame((char *)out->notes.ptr + from, out->notes.len - from);
         etch_buf_puts(&out->notes, "\n");
     } else if (!j && line.len) {
+        size_t from = log->len;
         etch_buf_put(log, line.ptr, line.len);
+        if (log->len > from) tame((char *)log->ptr + from, log->len - from);
         etch_buf_puts(log, "\n");
     }
     json_decref(j);
@@ -220,17 +257,37 @@ static etch_status *died(int status, const etch_buf *log)
     return ETCH_ERR(ETCH_INVALID, "the tracer ended with exit code %d%s%.*s", WEXITSTATUS(status), tail.len ? ":\n" : "", ETCH_STR_ARGS(tail));
 }
 
-etch_status *etch_tracer_run(etch_str job, etch_progress *progress, etch_tracer_result *out)
+// The sandbox lets the child write here; model code may have filled it with anything, so nothing in it is followed.
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st, (void)kind, (void)at;
+    return remove(path) && 0;
+}
+
+static bool make_scratch(char *path, size_t cap)
+{
+    const char *tmp = getenv("TMPDIR");
+    int n = snprintf(path, cap, "%s/etch-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (n > 0 && (size_t)n < cap && mkdtemp(path)) return true;
+    *path = 0;
+    return false;
+}
+
+etch_status *etch_tracer_run(etch_str job, unsigned grants, etch_progress *progress, etch_tracer_result *out)
 {
     *out = (etch_tracer_result){ 0 };
-    char python[4608], home[4608];
+    char python[4608], home[4608], scratch[4608] = "";
     ETCH_TRY(etch_tracer_python(python, sizeof python));
     ETCH_TRY(etch_tracer_home(home, sizeof home));
+    if (grants & ETCH_GRANT_SCRATCH) make_scratch(scratch, sizeof scratch);  // without: the child says what it cannot do
     double start = etch_now();
     child c;
     void (*was)(int) = signal(SIGPIPE, SIG_IGN);
-    etch_status *s = spawn(python, home, &c);
-    if (s) return s;
+    etch_status *s = spawn(python, home, scratch, grants, &c);
+    if (s) {
+        if (*scratch) rmdir(scratch);
+        return s;
+    }
     etch_buf log = { 0 };
     etch_status *error = NULL;
     s = converse(&c, job, progress, out, &log, &error);
@@ -241,6 +298,7 @@ etch_status *etch_tracer_run(etch_str job, etch_progress *progress, etch_tracer_
     int status = 0;
     struct rusage usage = { 0 };
     while (wait4(c.pid, &status, 0, &usage) < 0 && errno == EINTR) {}
+    if (*scratch) nftw(scratch, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     signal(SIGPIPE, was);
     out->seconds = etch_now() - start;
     out->peak_rss = (uint64_t)usage.ru_maxrss * 1024;

@@ -18,14 +18,21 @@ typedef struct etch_tracer_result {
     double seconds;
 } etch_tracer_result;
 
+// What a child may have beyond the sandbox that it puts itself into (docs/SECURITY.md).
+enum {
+    ETCH_GRANT_NONE = 0,
+    ETCH_GRANT_SCRATCH = 1,  // a folder of its own that it may write, removed afterwards; its name is in ETCH_SCRATCH
+    ETCH_GRANT_SECRETS = 2,  // the variables of the environment that hold tokens and passwords
+};
+
 // The Python that traces: $ETCH_PYTHON, the active virtual environment, .venv beside the build or install folder, python3 on the path.
 // `buf` receives the path.
 etch_status *etch_tracer_python(char *buf, size_t cap) ETCH_MUST_USE;
 // The folder that holds etch's torch package: $ETCH_HOME/python, else share/etch/python beside or one above the folder of the program.
 etch_status *etch_tracer_home(char *buf, size_t cap) ETCH_MUST_USE;
 
-// `job` is the JSON text. Progress stages are named as the child names them.
-etch_status *etch_tracer_run(etch_str job, etch_progress *progress, etch_tracer_result *out) ETCH_MUST_USE;
+// `job` is the JSON text, `grants` a set of ETCH_GRANT_*. Progress stages are named as the child names them.
+etch_status *etch_tracer_run(etch_str job, unsigned grants, etch_progress *progress, etch_tracer_result *out) ETCH_MUST_USE;
 void etch_tracer_result_deinit(etch_tracer_result *r);
 
 #endif

@@ -5,7 +5,7 @@
 #   official  .venv-official with PyTorch and the official runtime (make interop)
 set -eu
 cd "$(dirname "$0")/.."
-packages="gcc cmake ninja-build pkg-config python3 python3-venv python3-dev libjansson-dev libpcre2-dev libutf8proc-dev libcmocka-dev"
+packages="gcc cmake ninja-build pkg-config python3 python3-venv python3-dev libjansson-dev libpcre2-dev libutf8proc-dev libcmocka-dev libseccomp-dev"
 fuzz_packages="clang libclang-rt-14-dev"
 
 say() { printf 'setup: %s\n' "$*" >&2; }

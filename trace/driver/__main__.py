@@ -1,6 +1,7 @@
 """In: one JSON job on standard input. Out: graph text on a file descriptor; JSON lines (stage, note, error) on standard error.
 
-Job: {"model": FOLDER, "task": NAME, "options": {...}, "fd": 3}. Exit code 1 with one error line when something is wrong.
+Job: {"model": FOLDER, "task": NAME, "options": {...}, "trust_remote_code": false, "fd": 3}, or {"doctor": true}.
+Exit code 1 with one error line when something is wrong.
 """
 import json
 import os
@@ -12,6 +13,8 @@ from etch_trace.report import TraceError, describe, emit
 def _read_job():
     try:
         job = json.loads(sys.stdin.read())
+        if isinstance(job, dict) and job.get("doctor"):
+            return job
         if not isinstance(job, dict) or not isinstance(job.get("model"), str) or not isinstance(job.get("task"), str):
             raise ValueError('an object with "model" and "task" expected')
     except ValueError as error:
@@ -34,14 +37,19 @@ def main():
     try:
         job = _read_job()
         out = _output(job)
-        emit(stage="import")
-        from etch_trace import environment
+        if job.get("doctor"):
+            from etch_trace import doctor
 
-        environment.prepare()
-        from etch_trace.run import trace
+            text = doctor.text().encode()
+        else:
+            emit(stage="import")
+            from etch_trace import environment
 
-        text = trace(job)
-        emit(stage="print")
+            environment.prepare()
+            from etch_trace.run import trace
+
+            text = trace(job)
+            emit(stage="print")
         with os.fdopen(out, "wb") as f:
             f.write(text)
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""The process around transformers: offline, deterministic, quiet; see docs/SPEED.md for what is kept out of the import."""
+"""The process around transformers: sandboxed, offline, deterministic, quiet; see docs/SPEED.md for what is kept out of the import."""
 import os
 import sys
 
@@ -14,11 +14,17 @@ _SETTINGS = {
 
 
 def prepare():
+    """The parent names the scratch folder, if the job needs one, in ETCH_SCRATCH."""
+    from etch_trace import fast_import, sandbox
+
+    scratch = os.environ.get("ETCH_SCRATCH")
+    sandbox.enter(scratch, fast_import.cache_folder())
     os.environ.update(_SETTINGS)
+    if scratch:
+        os.environ.update(TMPDIR=scratch, HF_MODULES_CACHE=os.path.join(scratch, "modules"))
+    sys.dont_write_bytecode = True
     for entry in ("", "."):
         while entry in sys.path:
             sys.path.remove(entry)
     sys.setrecursionlimit(10000)
-    from etch_trace import fast_import
-
     fast_import.install()

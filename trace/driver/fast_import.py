@@ -114,18 +114,21 @@ def _one_scan(module):
     module.create_import_structure_from_path = create_import_structure_from_path
 
 
+def cache_folder():
+    return os.environ.get("ETCH_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "etch")
+
+
 def _cache_file(folder, source):
     """None when the installation may change without its files' times telling (a development checkout)."""
     if f"-packages{os.sep}" not in folder:
         return None
-    base = os.environ.get("ETCH_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "etch")
     import hashlib
 
     stamp = [os.path.realpath(folder), sys.hexversion, marshal.version]
     for path in (folder, source):
         info = os.stat(path)
         stamp += [info.st_mtime_ns, info.st_size]
-    return os.path.join(base, "imports-" + hashlib.sha256(repr(stamp).encode()).hexdigest()[:24])
+    return os.path.join(cache_folder(), "imports-" + hashlib.sha256(repr(stamp).encode()).hexdigest()[:24])
 
 
 def _plausible(x):

@@ -1,6 +1,7 @@
 """Building a model from a folder through transformers' auto classes, and naming what is in it."""
 import os
 
+from etch_trace import custom_code
 from etch_trace.report import TraceError
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -25,10 +26,10 @@ def read_config(folder):
         raise TraceError(f"{folder}/config.json names no model_type")
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    if kind not in CONFIG_MAPPING:
+    if not custom_code.check(folder, raw, kind in CONFIG_MAPPING) and kind not in CONFIG_MAPPING:
         raise TraceError(f"architecture '{kind}' is unknown to transformers {transformers.__version__}; a newer release may know it", kind="unsupported")
     try:
-        return transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        return transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=custom_code.trusted)
     except (ValueError, TypeError, KeyError) as error:
         raise TraceError(f"{folder}/config.json is not valid for '{kind}': {' '.join(str(error).split())}") from None
 
@@ -53,7 +54,7 @@ def load(auto_class, folder, config, task, *, dtype="float32", **kwargs):
     if dtype not in DTYPES:
         raise TraceError(f"dtype '{dtype}' is not one of {', '.join(DTYPES)}", kind="usage")
     auto = getattr(transformers, auto_class)
-    if type(config) not in auto._model_mapping:
+    if type(config) not in auto._model_mapping and not custom_code.provides(config, auto_class):
         raise TraceError(f"a model of type '{config.model_type}' does not do the task {task} (it is not in transformers' {auto_class})", kind="unsupported")
     _weights_present(folder)
     safetensors.root = folder
@@ -62,7 +63,8 @@ def load(auto_class, folder, config, task, *, dtype="float32", **kwargs):
     attempts = [kwargs] if "attn_implementation" in kwargs else [{**kwargs, "attn_implementation": "sdpa"}, {**kwargs, "attn_implementation": "eager"}]
     for i, extra in enumerate(attempts):
         try:
-            model, loaded = auto.from_pretrained(folder, config=config, dtype=getattr(torch, dtype), local_files_only=True, trust_remote_code=False,
+            model, loaded = auto.from_pretrained(folder, config=config, dtype=getattr(torch, dtype), local_files_only=True,
+                                                 trust_remote_code=custom_code.trusted,
                                                  use_safetensors=True, output_loading_info=True, **extra)
             break
         except ValueError as error:

@@ -58,7 +58,16 @@ def _kind(error):
     return "internal"
 
 
+def _stopped():
+    """What the sandbox kept the model's own code from doing: it explains whatever happened after it."""
+    sandbox = sys.modules.get("etch_trace.sandbox")
+    return sandbox.verdict() if sandbox else None
+
+
 def describe(error):
+    stopped = _stopped()
+    if stopped:
+        return {"message": stopped, "where": "", "module": "", "kind": "invalid"}
     if not isinstance(error, TraceError):
         traceback.print_exception(type(error), error, error.__traceback__)
     cause = _root_cause(error)

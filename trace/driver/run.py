@@ -8,7 +8,7 @@ def trace(job):
     import torch  # noqa: F401
     from torch import _C
 
-    from etch_trace import model, tasks
+    from etch_trace import custom_code, model, sandbox, tasks
 
     _C.begin()
     task = tasks.find(job["task"])
@@ -17,6 +17,8 @@ def trace(job):
         raise TraceError(f"{job['model']}: no config.json in it", kind="not_found")
     options = tasks.options(task, job.get("options") or {})
     task.load()
+    custom_code.begin(folder, bool(job.get("trust_remote_code")))
+    sandbox.seal()
     emit(stage="build")
     exportable = task.build(folder, options)
     emit(stage="trace")
@@ -28,4 +30,5 @@ def trace(job):
         emit(note=f"fixed while tracing: {text}" + (f" (at {where})" if where else ""))
     text = _C.finish()
     model.check_weights(text)
+    sandbox.check()
     return text
