@@ -12,10 +12,13 @@ import numpy as np
 from safetensors.numpy import save_file
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "families")
+MULTIMODAL = os.path.join(os.path.dirname(HERE), "multimodal")
 
 
 def tensor(name, shape):
     """float32 values for a state-dict entry: norm scales near 1, positive variances, matrices of unit gain, small biases."""
+    if name.endswith("num_batches_tracked"):
+        return np.zeros(shape, np.int64)
     rng = np.random.Generator(np.random.Philox(key=zlib.crc32(name.encode())))
     x = rng.standard_normal(shape, dtype=np.float32)
     if name.endswith("running_var"):
@@ -28,18 +31,20 @@ def tensor(name, shape):
     return (0.1 * x).astype(np.float32)
 
 
-def names():
-    return sorted(n for n in os.listdir(HERE) if os.path.exists(os.path.join(HERE, n, "tensors.json")))
+def names(here=HERE):
+    return sorted(n for n in os.listdir(here) if os.path.exists(os.path.join(here, n, "tensors.json")))
 
 
 def write_model(name, folder, here=HERE):
     os.makedirs(folder, exist_ok=True)
-    shutil.copy(os.path.join(here, name, "config.json"), folder)
+    for file in ("config.json", "preprocessor_config.json"):
+        if os.path.exists(os.path.join(here, name, file)):
+            shutil.copy(os.path.join(here, name, file), folder)
     with open(os.path.join(here, name, "tensors.json")) as f:
         shapes = json.load(f)
     save_file({n: tensor(n, s) for n, s in shapes.items()}, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
     return folder
 
 
-def golden(name):
-    return os.path.join(HERE, name, "golden.safetensors")
+def golden(name, here=HERE):
+    return os.path.join(here, name, "golden.safetensors")

@@ -73,7 +73,7 @@ typedef struct core_method {   // a declared method while it is being traced
 struct core_state {
     PyObject *module;                     // borrowed
     PyObject *tensor_base, *tensor_cls;   // TensorBase; the class of results (torch.Tensor once registered)
-    PyObject *symint_type, *dtype_type, *device_type, *layout_type, *format_type, *size_type, *op_type, *result_types;
+    PyObject *symint_type, *ratio_type, *dtype_type, *device_type, *layout_type, *format_type, *size_type, *op_type, *result_types;
     PyObject *method_type, *guard_error;
     PyObject *dtypes[256];                // by code, NULL where none
     PyObject *files;                      // co_filename -> relative name, or None for frames to skip
@@ -113,6 +113,11 @@ PyObject *core_size_py(core_state *st, const etch_dim *sizes, int rank);
 
 // symint.c
 int core_symint_init(core_state *st);
+// Raises: float arithmetic on a symbolic size, with the model's source line.
+PyObject *core_no_floats(core_state *st);
+// a / b with a symbolic size: an object that only rounding gives a value (symratio.c).
+PyObject *core_ratio_py(core_state *st, etch_dim a, etch_dim b);
+int core_ratio_init(core_state *st);
 PyObject *core_dim_py(core_state *st, etch_dim d);                // int when constant
 bool core_is_symint(PyObject *o);
 bool core_dim_of(core_state *st, PyObject *o, etch_dim *out);     // int, SymInt, __index__; false without exception when something else

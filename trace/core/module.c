@@ -146,7 +146,7 @@ static int set_up(PyObject *module)
     st->device_stack = PyList_New(0);
     st->result_types = PyDict_New();
     if (!st->method_type || !st->files || !st->modules || !st->device_stack || !st->result_types) return -1;
-    if (core_types_init(st) || core_symint_init(st) || core_op_init(st) || core_value_init(st)) return -1;
+    if (core_types_init(st) || core_symint_init(st) || core_ratio_init(st) || core_op_init(st) || core_value_init(st)) return -1;
     st->tensor_base = core_tensor_make_type(st);
     if (!st->tensor_base || PyModule_AddObjectRef(module, "TensorBase", st->tensor_base)) return -1;
     st->tensor_cls = Py_NewRef(st->tensor_base);
@@ -155,7 +155,7 @@ static int set_up(PyObject *module)
 }
 
 #define EACH_OWNED(st, DO)                                                                                              \
-    DO((st)->tensor_base) DO((st)->tensor_cls) DO((st)->symint_type) DO((st)->dtype_type) DO((st)->device_type)         \
+    DO((st)->tensor_base) DO((st)->tensor_cls) DO((st)->symint_type) DO((st)->ratio_type) DO((st)->dtype_type) DO((st)->device_type)         \
     DO((st)->layout_type) DO((st)->format_type) DO((st)->size_type) DO((st)->op_type) DO((st)->result_types)            \
     DO((st)->method_type) DO((st)->guard_error) DO((st)->files) DO((st)->skip_prefix) DO((st)->modules)                 \
     DO((st)->device_stack)

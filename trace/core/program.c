@@ -66,6 +66,7 @@ static PyObject *p_begin(PyObject *module, PyObject *unused)
     }
     st->n_methods = 0;
     st->program->n_metas = 0;
+    st->program->syms.n_guards = 0;
     Py_RETURN_NONE;
 }
 
@@ -499,7 +500,7 @@ static PyObject *p_promote_types(PyObject *module, PyObject *args)
 }
 
 PyMethodDef core_program_methods[] = {
-    { "begin", p_begin, METH_NOARGS, "Forgets methods, buffers and metadata of an earlier program." },
+    { "begin", p_begin, METH_NOARGS, "Forgets methods, buffers, metadata and guards of an earlier program." },
     { "symbol", p_symbol, METH_VARARGS, "symbol(name, lo, hi, example) -> SymInt" },
     { "input", p_input, METH_VARARGS, "input(name, dtype, shape): an argument of the current method." },
     { "file_tensor", p_file_tensor, METH_VARARGS, "file_tensor(file, key, dtype, shape): a tensor in a safetensors file." },

@@ -53,7 +53,7 @@ bool core_dim_of(core_state *st, PyObject *o, etch_dim *out)
 
 static core_state *state_of(PyObject *a, PyObject *b) { return core_is_symint(a) ? ((core_symint *)a)->st : ((core_symint *)b)->st; }
 
-static PyObject *no_floats(core_state *st)
+PyObject *core_no_floats(core_state *st)
 {
     PyObject *where = core_where_py(st);
     PyErr_Format(PyExc_NotImplementedError, "float arithmetic on a symbolic size at %V", where, "?");
@@ -65,7 +65,7 @@ static PyObject *binary(PyObject *a, PyObject *b, etch_status *(*fn)(etch_syms *
 {
     core_state *st = state_of(a, b);
     bool sa = core_is_symint(a), sb = core_is_symint(b);
-    if (PyFloat_Check(a) || PyFloat_Check(b)) return no_floats(st);
+    if (PyFloat_Check(a) || PyFloat_Check(b)) return core_no_floats(st);
     if ((!sa && !PyLong_Check(a)) || (!sb && !PyLong_Check(b))) Py_RETURN_NOTIMPLEMENTED;
     etch_dim x, y, r;
     if (!core_dim_of(st, a, &x) || !core_dim_of(st, b, &y)) return NULL;
@@ -90,7 +90,7 @@ static PyObject *truediv(PyObject *a, PyObject *b)
     if (!s) s = etch_dim_mul(syms, q, y, &r);
     if (s) return core_raise(st, s);
     if (etch_dim_is_const(q) && etch_dim_same(r, x)) return PyFloat_FromDouble((double)q.v);
-    return no_floats(st);
+    return core_ratio_py(st, x, y);
 }
 
 static PyObject *power(PyObject *a, PyObject *b, PyObject *modulus)

@@ -25,6 +25,10 @@ class Session:
         self.positions = cache_position
         self.start = _C.item_symbol(cache_position[0], 0, self.length - 1)
 
+    def end(self):
+        """Methods without a cache (encoders) see the whole of what they attend to: they start at position 0."""
+        self.start = self.positions = None
+
 
 def _positions_of_ring(session, slots):
     """The position that each ring slot holds once the call's tokens are written: [slots]; negative where nothing was written yet."""
@@ -69,7 +73,7 @@ def _attention(session):
     def attention(module, query, key, value, attention_mask, scaling=None, dropout=0.0, is_causal=None, **kwargs):
         import torch
 
-        reason = _cannot(module, query, attention_mask, dropout, kwargs)
+        reason = _cannot(module, query, key, attention_mask, dropout, kwargs)
         if reason:
             session.fallbacks[reason] = session.fallbacks.get(reason, 0) + 1
             return _ordinary(session, module, query, key, value, attention_mask, scaling, dropout, kwargs)
@@ -80,20 +84,21 @@ def _attention(session):
         kind = query.dtype
         if kind != torch.float32:  # the operator's float16 and bfloat16 paths round between its steps
             q, k, v = (t.to(torch.float32) for t in (q, k, v))
-        out = torch.ops.llama.custom_sdpa(q, k, v, session.start if causal else 0, mask, 0.0, causal, scaling)
+        start = session.start if causal and session.start is not None else 0
+        out = torch.ops.llama.custom_sdpa(q, k, v, start, mask, 0.0, causal, scaling)
         return out.to(kind), None
 
     return attention
 
 
-def _cannot(module, query, mask, dropout, kwargs):
+def _cannot(module, query, key, mask, dropout, kwargs):
     if kwargs.get("softcap") is not None:
         return "soft-capped attention logits"
     if kwargs.get("s_aux") is not None:
         return "attention sinks"
     if dropout:
         return "attention dropout"
-    if query.shape[0] != 1:
+    if any(type(t.shape[0]) is not int or t.shape[0] != 1 for t in (query, key)):
         return "a batch of more than one"
     if mask is not None and mask.shape[1] != 1:
         return "a mask for each head"
@@ -108,8 +113,8 @@ def _ordinary(session, module, query, key, value, mask, scaling, dropout, kwargs
     from transformers.masking_utils import causal_mask_function
 
     if mask is None and getattr(module, "is_causal", True):
-        kv = torch.arange(key.shape[2])
-        mask = causal_mask_function(0, 0, session.positions[None, None, :, None], kv[None, None, None, :])
+        q = torch.arange(query.shape[2]) if session.positions is None else session.positions
+        mask = causal_mask_function(0, 0, q[None, None, :, None], torch.arange(key.shape[2])[None, None, None, :])
     if mask is not None and mask.dtype == torch.bool:
         mask = torch.where(mask, torch.zeros((), dtype=query.dtype), torch.full((), torch.finfo(query.dtype).min, dtype=query.dtype))
     eager = getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)

@@ -47,8 +47,8 @@ class CachedDecoder:
             use_cache=True, cache_implementation="static", max_length=length, cache_config={"batch_size": 1, "max_cache_len": length},
             eos_token_id=eos, bos_token_id=getattr(original, "bos_token_id", None), pad_token_id=getattr(original, "pad_token_id", None))
         self.inner = self.padded = self._padded()
-        # A model class says whether a padded static cache is safe for it; the others see the filled part only.
-        if not getattr(model, "_can_compile_fullgraph", True):
+        # The language model's class says whether a padded static cache is safe for it; the others see the filled part only.
+        if not getattr(model.get_decoder(), "_can_compile_fullgraph", True):
             self.inner = self._growing()
         self.dynamic = not options["disable_dynamic_shapes"]
         sdpa, kv_cache = options["use_custom_sdpa"], options["use_custom_kv_cache"]
@@ -150,4 +150,5 @@ class CachedDecoder:
         method.trace(name, inner, call, {**tokens, "cache_position": (torch.int64, [size])}, ["logits"])
         if all(buffer._version == before[key] for key, buffer in inner.named_buffers(recurse=False) if key.startswith("key_cache")):
             raise TraceError(cache_shapes.NO_CACHE, kind="unsupported")
+        self.session.end()
         custom.check(self.session)

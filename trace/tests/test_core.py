@@ -76,8 +76,25 @@ def test_symint_arithmetic():
     assert (s * 4) % 4 == 0 and isinstance((s * 4) % 4, int)
     assert (s * 3) / s == 3.0 and s ** 2 == s * s and -(-s) == s and +s == s
     assert str(_C.sym_max(s, 3)) and str(_C.sym_min(s, 70)) == "s0"
-    raises(NotImplementedError, lambda: s / 3, "test_core.py")
+    raises(NotImplementedError, lambda: s / 3 + 1, "test_core.py")
     raises(Exception, lambda: [0] * 100 and range(s), "test_core.py")
+
+
+def test_size_ratio():
+    """`/` of sizes has a value only once it is rounded."""
+    start()
+    s = _C.symbol("s0", 2, 63, 8)
+    assert str(math.floor(s / 3)) == "(s0 // 3)" and math.floor(s / 3).example == 2
+    assert math.ceil(s / 3).example == 3 and math.ceil((3 * s) / 3).example == 8
+    assert 2 * s / s == 2.0
+    for bad in (lambda: s / 3 + 1, lambda: float(s / 3), lambda: int(s / 3), lambda: 2 * (s / 3)):
+        try:
+            bad()
+        except NotImplementedError as error:
+            assert "float arithmetic on a symbolic size" in str(error)
+        else:
+            raise AssertionError("a ratio was used as a number")
+    assert not _C.guards()
 
 
 def test_symint_guards():

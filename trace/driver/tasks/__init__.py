@@ -14,6 +14,8 @@ _REGISTRY = {
     "object-detection": "object_detection",
     "text2text-generation": "text2text_generation",
     "automatic-speech-recognition": "automatic_speech_recognition",
+    "multimodal-text-to-text": "multimodal_text_to_text",
+    "image-text-to-text": "multimodal_text_to_text",
 }
 
 
