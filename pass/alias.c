@@ -1,4 +1,4 @@
-// Nodes that change nothing.
+// Nodes that change nothing, alone or after the one before them (an order of dimensions that is undone).
 //   Before: %1 = aten::view(%0, [2, 3]) : f32[2, 3]     After:  %2 = aten::relu(%0)
 //           %2 = aten::relu(%1)                         (%0 is f32[2, 3])
 // Requires: nothing.
@@ -76,6 +76,32 @@ static etch_value *forward(etch_value *v)
     return v;
 }
 
+// Which dimension of the argument each dimension of the result is; false: not such a node.
+static bool permutation(const etch_node *n, int64_t *out)
+{
+    int rank = n->outs[0]->t.rank;
+    for (int i = 0; i < rank; i++) out[i] = i;
+    if (n->op->id == ETCH_OP_permute) {
+        for (int i = 0; i < rank && i < n->args[1].ints.n; i++) out[i] = wrap(n->args[1].ints.p[i].v, rank);
+        return true;
+    }
+    if (n->op->id != ETCH_OP_transpose_int || rank < 1) return false;
+    int64_t a = wrap(n->args[1].i.v, rank), b = wrap(n->args[2].i.v, rank);
+    out[a] = b;
+    out[b] = a;
+    return true;
+}
+
+// `n` rearranges `from`, which is `of` rearranged: is the result in the order of `of`?
+static etch_value *undone(const etch_node *n, const etch_value *from)
+{
+    int64_t p[ETCH_MAX_RANK], q[ETCH_MAX_RANK];
+    if (from->src != ETCH_SRC_NODE || from->is_scalar || from->def->n_outs != 1 || !permutation(n, p) || !permutation(from->def, q)) return NULL;
+    for (int i = 0; i < from->t.rank; i++)
+        if (q[p[i]] != i) return NULL;
+    return forward(etch_value_of(from->def->args[0].t));
+}
+
 static etch_status *run(etch_method *m)
 {
     etch_method_clear_user(m);
@@ -86,7 +112,9 @@ static etch_status *run(etch_method *m)
         }
         if (n->n_outs != 1 || n->op->schema->n_params < 1 || n->args[0].kind != ETCH_V_TENSOR || n->outs[0]->is_scalar) continue;
         etch_value *from = forward(etch_value_of(n->args[0].t)), *v = n->outs[0];
-        if (!same_type(&from->t, &v->t) || !changes_nothing(n) || !slice_is_whole(n)) continue;
+        etch_value *of = undone(n, from);
+        if (of) from = of;
+        else if (!same_type(&from->t, &v->t) || !changes_nothing(n) || !slice_is_whole(n)) continue;
         if (!from->fqn.len && from->src == ETCH_SRC_NODE) from->fqn = v->fqn;
         v->user = from;
         etch_method_remove(m, n);
