@@ -4,7 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-unsigned etch_cpu_features(void)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
+static unsigned machine(void)
 {
     unsigned f = 0;
 #if defined(__x86_64__)
@@ -14,11 +20,31 @@ unsigned etch_cpu_features(void)
         __builtin_cpu_supports("avx512vl"))
         f |= ETCH_CPU_AVX512;
     if ((f & ETCH_CPU_AVX512) && __builtin_cpu_supports("avx512vnni")) f |= ETCH_CPU_AVX512VNNI;
+    unsigned a, b, c, d;
+    if (f && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4)) f |= ETCH_CPU_AVXVNNI;
+#elif defined(__aarch64__)
+    f |= ETCH_CPU_NEON;
+#if defined(__linux__)
+    if (getauxval(AT_HWCAP) & 1ul << 20) f |= ETCH_CPU_DOTPROD;   // HWCAP_ASIMDDP
+#elif defined(__APPLE__)
+    f |= ETCH_CPU_DOTPROD;
 #endif
+#endif
+    return f;
+}
+
+unsigned etch_cpu_features(void)
+{
+    static const struct { const char *name; unsigned allows; } caps[] = {
+        { "scalar", 0 },
+        { "avx2", ETCH_CPU_AVX2 },
+        { "avxvnni", ETCH_CPU_AVX2 | ETCH_CPU_AVXVNNI },
+        { "avx512", ETCH_CPU_AVX2 | ETCH_CPU_AVX512 },
+        { "neon", ETCH_CPU_NEON },
+    };
+    unsigned f = machine();
     const char *cap = getenv("ETCH_ISA");
-    if (!cap) return f;
-    if (!strcmp(cap, "scalar")) return 0;
-    if (!strcmp(cap, "avx2")) return f & ETCH_CPU_AVX2;
-    if (!strcmp(cap, "avx512")) return f & (ETCH_CPU_AVX2 | ETCH_CPU_AVX512);
+    for (size_t i = 0; cap && i < sizeof caps / sizeof *caps; i++)
+        if (!strcmp(cap, caps[i].name)) f &= caps[i].allows;
     return f;
 }

@@ -6,9 +6,13 @@ enum {
     ETCH_CPU_AVX2 = 1,         // with FMA and F16C
     ETCH_CPU_AVX512 = 2,       // F, BW, DQ, VL
     ETCH_CPU_AVX512VNNI = 4,
+    ETCH_CPU_AVXVNNI = 8,
+    ETCH_CPU_NEON = 16,        // part of AArch64
+    ETCH_CPU_DOTPROD = 32,
 };
 
-// Features of this machine, cut by the environment variable ETCH_ISA (scalar | avx2 | avx512 | avx512vnni; anything else: no cut).
+// Features of this machine, cut by the environment variable ETCH_ISA (scalar | avx2 | avxvnni | avx512 | avx512vnni, or scalar | neon |
+// dotprod; anything else: no cut).
 unsigned etch_cpu_features(void);
 
 #endif

@@ -10,11 +10,13 @@
 #include "base/pool.h"
 #include "kern/ew/ew.h"
 #include "kern/gemm/gemm.h"
+#include "kern/qblock/qblock.h"
 #include "pte/fb.h"
 #include "rt/delegate.h"
 
 #define ETCH_XNN_RANK 6
 #define ETCH_XNN_NONE 0xffffffffu
+#define ETCH_XNN_SHARERS 8   // products of one operand in one step, at most
 
 // Datatype codes as stored.
 typedef enum {
@@ -79,6 +81,8 @@ typedef struct etch_xnn_node {
     const float *requant;       // [OC] input scale * weight scale / output scale (static quantisation)
     const uint8_t *weights;     // filter as the kernels read it ([N, K] for integer filters)
     uint8_t weights_type;       // its etch_xnn_type
+    etch_qblock_w *blocks;      // fully connected, 4-bit block weights: how kern/qblock reads them, else NULL
+    int n_shared;               // of those: this node and its next ones run as one; 0: an earlier one runs it
     int in_place;               // plan: index into `in` whose memory the output takes, or -1
 } etch_xnn_node;
 
@@ -92,6 +96,7 @@ typedef struct etch_xnn {
     int n_externs;
     int *externs;               // argument -> value; -1: the payload does not use it
     const etch_gemm_kernels *gemm;
+    const etch_qblock_isa *qblock;
     etch_pool *pool;
     etch_rt_ties *ties;         // NULL: not counted
     size_t max_bytes;
@@ -112,6 +117,9 @@ etch_status *etch_xnn__load_node(etch_xnn *x, etch_fb_table node, etch_xnn_node 
 etch_status *etch_xnn__check_node(etch_xnn *x, etch_xnn_node *n) ETCH_MUST_USE;
 // Value index of a serialized id, -1 when there is none.
 int etch_xnn__find(const etch_xnn *x, uint32_t id);
+
+// Rules that join or move nodes; values are loaded, nothing is planned.
+void etch_xnn__fuse(etch_xnn *x);
 
 // Sizes of every node's outputs from the sizes of the inputs.
 etch_status *etch_xnn__shape(etch_xnn *x) ETCH_MUST_USE;
@@ -140,6 +148,7 @@ typedef struct etch_xnn_cx {
 void *etch_xnn__take(etch_xnn_cx *cx, size_t bytes);
 etch_status *etch_xnn__run_node(etch_xnn_cx *cx, const etch_xnn_node *n) ETCH_MUST_USE;
 void etch_xnn__run_fc(etch_xnn_cx *cx, const etch_xnn_node *n);
+void etch_xnn__run_qblock(etch_xnn_cx *cx, const etch_xnn_node *first);
 void etch_xnn__run_conv(etch_xnn_cx *cx, const etch_xnn_node *n);
 void etch_xnn__run_bmm(etch_xnn_cx *cx, const etch_xnn_node *n);
 void etch_xnn__run_move(etch_xnn_cx *cx, const etch_xnn_node *n);

@@ -329,5 +329,7 @@ etch_status *etch_xnn__load(etch_span blob, const etch_delegate_env *env, etch_x
     for (uint32_t i = 0; i < n; i++) x->externs[i] = -1;
     l.constants = etch_fb_get_vec(g, ETCH_FB(XNNGraph, constant_data));
     ETCH_TRY(load_values(&l, etch_fb_get_vec(g, ETCH_FB(XNNGraph, xvalues))));
-    return load_nodes(&l, etch_fb_get_vec(g, ETCH_FB(XNNGraph, xnodes)));
+    ETCH_TRY(load_nodes(&l, etch_fb_get_vec(g, ETCH_FB(XNNGraph, xnodes))));
+    etch_xnn__fuse(x);
+    return NULL;
 }

@@ -278,6 +278,17 @@ static bool fc_types_ok(int in, int w, int out)
     }
 }
 
+// Block weights that kern/qblock takes as they lie.
+static etch_status *set_blocks(etch_xnn *x, etch_xnn_node *n, const etch_xnn_value *w)
+{
+    if (!etch_qblock_fits((size_t)w->dims[1], w->group)) return NULL;
+    ETCH_ALLOC(n->blocks, &x->arena, sizeof *n->blocks);
+    *n->blocks = (etch_qblock_w){ .n = (size_t)w->dims[0], .k = (size_t)w->dims[1], .group = w->group, .w = w->data, .scale = w->block_scales };
+    ETCH_ALLOC(n->blocks->z_sum, &x->arena, sizeof *n->blocks->z_sum * n->blocks->n);
+    n->n_shared = 1;
+    return NULL;
+}
+
 static etch_status *check_fc(etch_xnn *x, etch_xnn_node *n)
 {
     const etch_xnn_value *in = &x->values[n->in[0]], *w = &x->values[n->in[1]], *out = &x->values[n->out[0]];
@@ -295,6 +306,7 @@ static etch_status *check_fc(etch_xnn *x, etch_xnn_node *n)
     if (w->type == XT_QBINT4 && turned) return BAD("blockwise weights cannot be transposed");
     ETCH_TRY(check_quantised_filter(x, n, channels, turned));
     if (turned) return turn_filter(x, n, w, k, channels);
+    if (w->type == XT_QBINT4) return set_blocks(x, n, w);
     return w->type == XT_QCINT4 && in->type == XT_F32 ? widen_filter(x, n, w) : NULL;
 }
 

@@ -71,6 +71,10 @@ void etch_xnn__run_fc(etch_xnn_cx *cx, const etch_xnn_node *n)
 {
     const etch_xnn_value *in = etch_xnn__in(cx, n, 0), *w = etch_xnn__in(cx, n, 1), *out = etch_xnn__out(cx, n, 0);
     bool turned = n->flags & XF_TRANSPOSE;
+    if (n->blocks) {
+        if (n->n_shared) etch_xnn__run_qblock(cx, n);
+        return;
+    }
     size_t k = (size_t)in->dims[in->rank - 1], channels = (size_t)out->dims[out->rank - 1], m = 1;
     for (int i = 0; i < in->rank - 1; i++) m *= (size_t)in->dims[i];
     if (in->type == XT_QDINT8 || is_static_q(in)) {

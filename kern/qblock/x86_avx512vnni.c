@@ -1,0 +1,19 @@
+// In: columns of weights and rows of activations. Out: their product. AVX512-VNNI: four products of bytes a lane, 512 bits.
+#include "kern/qblock/qblock.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "kern/qblock/rows.h"
+
+#define START(pair) _mm512_madd_epi16(SET1_32(pair), _mm512_set1_epi16(1))
+#define DOT(acc, u, x) _mm512_dpbusd_epi32(acc, u, x)
+#define END(acc) (acc)
+#define NAME(f) avx512vnni_##f
+#define MR 8
+#define NV 2
+#include "kern/qblock/x86_512.inc"
+
+const etch_qblock_isa etch_qblock__avx512vnni = { "avx512vnni", ETCH_CPU_AVX512VNNI, MR, NR, avx512vnni_scales, avx512vnni_z_sums,
+                                                  avx512vnni_one_row, avx512vnni_panel, avx512vnni_tile };
+#endif
