@@ -4,7 +4,7 @@
 // Requires: nothing. With opts->weights also constants over files fold.
 // Keeps: big constants (over opts->fold_limit bytes) as expressions, evaluated when the file is written; names.
 // Breaks: leaves dead nodes behind: run `dce`.
-// Careful: only results that a node outside the constant part uses are computed, so intermediates cost nothing. A random value that an
+// Careful: quantized weights stay expressions whatever their size. Only results that a node outside the constant part uses are computed, so intermediates cost nothing. A random value that an
 // output depends on is refused: it is a parameter that the checkpoint lacks.
 #include "kern/kern.h"
 #include "pass/eval.h"
@@ -20,6 +20,11 @@ static void has_file(void *user, etch_value *v)
     if (v->src == ETCH_SRC_FILE) *(bool *)user = true;
 }
 
+static void is_quantized(void *user, etch_value *v)
+{
+    if (v->src == ETCH_SRC_NODE && v->def->op->id == ETCH_OP_etch_quantize) *(bool *)user = true;
+}
+
 static etch_status *fold_value(etch_method *m, etch_value *v, const etch_pass_opts *o, etch_value **out)
 {
     size_t n, limit = o && o->fold_limit ? o->fold_limit : DEFAULT_LIMIT;
@@ -30,6 +35,9 @@ static etch_status *fold_value(etch_method *m, etch_value *v, const etch_pass_op
         ETCH_TRY(etch_eval_each_source(v, has_file, &file));
         if (file) return NULL;
     }
+    bool quantized = false;  // the writer gets integers and scales in one go; here the weight would be quantized once more for its scales
+    ETCH_TRY(etch_eval_each_source(v, is_quantized, &quantized));
+    if (quantized) return NULL;
     etch_evaluated r;
     etch_status *s = etch_eval_const(o ? o->weights : NULL, v, &r);
     if (s && etch_status_code(s) == ETCH_UNSUPPORTED) {  // an op without a kernel: the runtime computes it

@@ -64,10 +64,11 @@ typedef struct job {
     etch_dtype dtype;                    // of the input
     uint8_t *in; size_t in_len, in_row;  // a block of input rows being filled
     size_t block_rows;
+    const uint8_t *from;                 // the block: `in`, or rows of the file itself
     float *wide;                         // one row of floats for each worker
     int8_t *q;                           // block
     uint8_t *out;                        // block, packed
-    double *error, *energy;              // by row of the block
+    etch_quant_sums *sums;               // by row of the block
     etch_quant_result *r;
     etch_pool *pool;
     etch_sink_fn put; void *user;
@@ -75,11 +76,10 @@ typedef struct job {
 
 static const float *row_floats(job *j, size_t i, int worker)
 {
-    const uint8_t *in = j->in + i * j->in_row;
-    if (j->dtype == ETCH_F32) return (const float *)(const void *)in;
+    const void *in = j->from + i * j->in_row;
+    if (j->dtype == ETCH_F32) return in;
     float *w = j->wide + (int64_t)worker * j->k;
-    if (j->dtype == ETCH_BF16)
-        for (int64_t c = 0; c < j->k; c++) w[c] = etch_bf16_to_f32(((const uint16_t *)(const void *)in)[c]);
+    if (j->dtype == ETCH_BF16) etch_widen_bf16(in, j->k, w);
     else
         for (int64_t c = 0; c < j->k; c++) w[c] = (float)etch_load_double(in, j->dtype, c);
     return w;
@@ -88,29 +88,31 @@ static const float *row_floats(job *j, size_t i, int worker)
 static void do_row(void *user, size_t i, int worker)
 {
     job *j = user;
-    const float *w = row_floats(j, i, worker);
     int8_t *q = j->q + (int64_t)i * j->k;
-    float *scales = j->r->scales + (j->row + (int64_t)i) * j->groups;
-    etch_quantize_row(w, j->k, &j->scheme, q, scales);
-    j->error[i] = j->energy[i] = 0;
-    etch_quantize_error(w, q, scales, j->k, j->scheme.group, &j->error[i], &j->energy[i]);
+    j->sums[i] = (etch_quant_sums){ 0 };
+    etch_quantize_row(row_floats(j, i, worker), j->k, &j->scheme, q, j->r->scales + (j->row + (int64_t)i) * j->groups, &j->sums[i]);
     if (j->packed && j->high_first) etch_pack_nibbles_high_first(q, j->k, j->out + i * j->row_bytes);
     else if (j->packed) etch_pack_nibbles_low_first(q, j->k, j->out + i * j->row_bytes);
+}
+
+static etch_status *block(job *j, const uint8_t *from, size_t n)
+{
+    j->from = from;
+    etch_pool_run(j->pool, n, do_row, j);
+    for (size_t i = 0; i < n; i++) {
+        j->r->error += j->sums[i].error;
+        j->r->energy += j->sums[i].energy;
+    }
+    j->row += (int64_t)n;
+    if (!isfinite(j->r->energy)) return ETCH_ERR(ETCH_INVALID, "it holds values that are no finite numbers, which cannot be quantized");
+    return j->put ? j->put(j->user, j->packed ? (const void *)j->out : j->q, n * j->row_bytes) : NULL;
 }
 
 static etch_status *flush(job *j)
 {
     size_t n = j->in_len / j->in_row;
-    if (!n) return NULL;
-    etch_pool_run(j->pool, n, do_row, j);
-    for (size_t i = 0; i < n; i++) {
-        j->r->error += j->error[i];
-        j->r->energy += j->energy[i];
-    }
-    j->row += (int64_t)n;
     j->in_len = 0;
-    if (!isfinite(j->r->energy)) return ETCH_ERR(ETCH_INVALID, "it holds values that are no finite numbers, which cannot be quantized");
-    return j->put ? j->put(j->user, j->packed ? (const void *)j->out : j->q, n * j->row_bytes) : NULL;
+    return n ? block(j, j->in, n) : NULL;
 }
 
 static etch_status *take(void *user, const void *bytes, size_t n)
@@ -118,6 +120,13 @@ static etch_status *take(void *user, const void *bytes, size_t n)
     job *j = user;
     const uint8_t *p = bytes;
     while (n) {
+        if (!j->in_len && n >= j->in_row && (uintptr_t)p % etch_dtype_size(j->dtype) == 0) {  // whole rows as they lie
+            size_t rows = n / j->in_row < j->block_rows ? n / j->in_row : j->block_rows;
+            ETCH_TRY(block(j, p, rows));
+            p += rows * j->in_row;
+            n -= rows * j->in_row;
+            continue;
+        }
         size_t room = j->block_rows * j->in_row - j->in_len, now = n < room ? n : room;
         memcpy(j->in + j->in_len, p, now);
         j->in_len += now;
@@ -128,9 +137,18 @@ static etch_status *take(void *user, const void *bytes, size_t n)
     return NULL;
 }
 
+// The half-precision weight that `w` is a widened form of: rows are widened here, by the workers.
+static etch_value *before_widening(etch_value *w)
+{
+    const etch_node *n = w->src == ETCH_SRC_NODE ? w->def : NULL;
+    if (!n || w->t.dtype != ETCH_F32 || (n->op->id != ETCH_OP__to_copy && n->op->id != ETCH_OP_to_dtype)) return w;
+    etch_value *from = etch_arg_value(&n->args[0]);
+    return from && (from->t.dtype == ETCH_BF16 || from->t.dtype == ETCH_F16) ? from : w;
+}
+
 static etch_status *quantize(etch_quant_stream *s, const etch_node *n, want what, bool high_first, etch_sink_fn put, void *user)
 {
-    etch_value *w = etch_arg_value(&n->args[0]);
+    etch_value *w = before_widening(etch_arg_value(&n->args[0]));
     job j = { .scheme = { (int)etch_val_as_int(&n->args[1]), etch_val_as_int(&n->args[2]), ETCH_QPARAMS_HQQ }, .k = w->t.sizes[1].v, .rows = w->t.sizes[0].v,
               .packed = what == WANT_PACKED, .high_first = high_first, .dtype = w->t.dtype, .pool = s->pool, .put = put, .user = user };
     ETCH_TRY(etch_qparams_parse(n->args[3].s, &j.scheme.rule));
@@ -146,10 +164,9 @@ static etch_status *quantize(etch_quant_stream *s, const etch_node *n, want what
     j.wide = malloc((size_t)etch_pool_threads(s->pool) * (size_t)j.k * sizeof(float));
     j.q = malloc(j.block_rows * (size_t)j.k);
     j.out = malloc(j.block_rows * ((size_t)j.k / 2 + 1));
-    j.error = malloc(j.block_rows * sizeof *j.error);
-    j.energy = malloc(j.block_rows * sizeof *j.energy);
+    j.sums = malloc(j.block_rows * sizeof *j.sums);
     etch_status *st = NULL;
-    if (!j.r->scales || !j.in || !j.wide || !j.q || !j.out || !j.error || !j.energy) st = ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    if (!j.r->scales || !j.in || !j.wide || !j.q || !j.out || !j.sums) st = ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     if (!st) st = etch_eval_stream(s->weights, w, take, &j);
     if (!st) st = flush(&j);
     if (!st && j.row != j.rows) st = ETCH_ERR(ETCH_INTERNAL, "a weight gave %lld rows of %lld", (long long)j.row, (long long)j.rows);
@@ -158,8 +175,7 @@ static etch_status *quantize(etch_quant_stream *s, const etch_node *n, want what
     free(j.wide);
     free(j.q);
     free(j.out);
-    free(j.error);
-    free(j.energy);
+    free(j.sums);
     return st;
 }
 

@@ -1,47 +1,35 @@
 // In: float rows. Out: integers and scales. The loops are in rows.inc, compiled for each instruction set.
 #include "kern/quantize/quantize.h"
 
-#include <float.h>
-#include <math.h>
 #include <stdatomic.h>
 
 #include "base/cpu.h"
 
-#define ROWS(name) name##__ref
-#include "kern/quantize/rows.inc"
+typedef struct rows_fns {
+    void (*quantize)(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales, etch_quant_sums *sums);
+    void (*widen_bf16)(const uint16_t *in, int64_t k, float *out);
+} rows_fns;
 
-typedef void (*row_fn)(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales);
-
-static row_fn best(void)
+static const rows_fns *best(void)
 {
+    static const rows_fns ref = { etch_quantize_row__ref, etch_widen_bf16__ref };
+    static _Atomic(const rows_fns *) chosen;
+    const rows_fns *f = chosen;
+    if (f) return f;
+    f = &ref;
 #if defined(__x86_64__)
-    if (etch_cpu_features() & ETCH_CPU_AVX2) return etch_quantize_row__avx2;
+    static const rows_fns avx2 = { etch_quantize_row__avx2, etch_widen_bf16__avx2 };
+    if (etch_cpu_features() & ETCH_CPU_AVX2) f = &avx2;
 #endif
-    return etch_quantize_row__ref;
+    return chosen = f;
 }
 
-void etch_quantize_row(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales)
+void etch_quantize_row(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales, etch_quant_sums *sums)
 {
-    static _Atomic(row_fn) chosen;
-    row_fn fn = chosen;
-    if (!fn) chosen = fn = best();
-    fn(w, k, s, q, scales);
+    best()->quantize(w, k, s, q, scales, sums);
 }
 
-void etch_quantize_error(const float *w, const int8_t *q, const float *scales, int64_t k, int64_t group, double *err, double *ref)
-{
-    if (!group) group = k;
-    for (int64_t at = 0, g = 0; at < k; at += group, g++) {
-        float e = 0, r = 0;
-        for (int64_t i = at; i < at + group; i++) {
-            float d = w[i] - (float)q[i] * scales[g];
-            e += d * d;
-            r += w[i] * w[i];
-        }
-        *err += (double)e;
-        *ref += (double)r;
-    }
-}
+void etch_widen_bf16(const uint16_t *in, int64_t k, float *out) { best()->widen_bf16(in, k, out); }
 
 void etch_pack_nibbles_low_first(const int8_t *q, int64_t k, uint8_t *out)
 {

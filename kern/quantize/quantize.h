@@ -22,12 +22,17 @@ typedef struct etch_quant_scheme {
     etch_qparams rule;
 } etch_quant_scheme;
 
-// One row of k floats (k a multiple of the group) -> q[k] and scales[k / group].
-void etch_quantize_row(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales);
-void etch_quantize_row__ref(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales);
-void etch_quantize_row__avx2(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales);
-// Sums for the report: *err += sum (w - q*s)^2, *ref += sum w^2.
-void etch_quantize_error(const float *w, const int8_t *q, const float *scales, int64_t k, int64_t group, double *err, double *ref);
+typedef struct etch_quant_sums { double error, energy; } etch_quant_sums;  // sum (w - q*s)^2, sum w^2
+
+// One row of k floats (k a multiple of the group) -> q[k] and scales[k / group]. `sums` (may be NULL) grow by the row's.
+// A NaN or infinity makes `energy` no finite number.
+void etch_quantize_row(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales, etch_quant_sums *sums);
+void etch_quantize_row__ref(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales, etch_quant_sums *sums);
+void etch_quantize_row__avx2(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales, etch_quant_sums *sums);
+// k bfloat16 values as floats.
+void etch_widen_bf16(const uint16_t *in, int64_t k, float *out);
+void etch_widen_bf16__ref(const uint16_t *in, int64_t k, float *out);
+void etch_widen_bf16__avx2(const uint16_t *in, int64_t k, float *out);
 
 // XNNPACK order: column 2j in the low nibble, 2j + 1 in the high one, value + 8; an odd k is padded with one zero (8). (k + 1) / 2 bytes.
 void etch_pack_nibbles_low_first(const int8_t *q, int64_t k, uint8_t *out);

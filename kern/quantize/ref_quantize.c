@@ -28,7 +28,7 @@ KERNEL(quantize)
     ETCH_TRY(kern_scratch(cx, (size_t)k * sizeof *row, &row));
     for (int64_t r = 0; r < n; r++) {
         for (int64_t i = 0; i < k; i++) row[i] = kern_get_f32(w->data, w->dtype, r * k + i);
-        etch_quantize_row(row, k, &s, (int8_t *)outs[0]->data + r * k, (float *)outs[1]->data + r * groups);
+        etch_quantize_row(row, k, &s, (int8_t *)outs[0]->data + r * k, (float *)outs[1]->data + r * groups, NULL);
     }
     return NULL;
 }
