@@ -98,8 +98,23 @@ static void close_writer(etch_writer *w)
     *w = (etch_writer){ .fd = -1 };
 }
 
+// A file without a name in the folder of w->path: a killed process leaves nothing. -1 where the file system or the kernel has no such thing.
+static int open_nameless(const etch_writer *w, char fd_path[32])
+{
+    const char *slash = strrchr(w->path, '/');
+    char *folder = slash ? strndup(w->path, (size_t)(slash - w->path) + 1) : strdup(".");
+    int fd = folder ? open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666) : -1;
+    free(folder);
+    if (fd < 0) return -1;
+    snprintf(fd_path, 32, "/proc/self/fd/%d", fd);
+    if (access(fd_path, F_OK) == 0) return fd;  // naming it later needs /proc
+    close(fd);
+    return -1;
+}
+
 etch_status *etch_writer_open(const char *path, etch_writer *out_w)
 {
+    char fd_path[32];
     *out_w = (etch_writer){ .fd = -1 };
     etch_writer w = { .fd = -1, .path = strdup(path), .buf = malloc(WRITE_BUF) };
     if (!w.path || !w.buf || asprintf(&w.tmp, "%s.tmp-%ld", path, (long)getpid()) < 0) {
@@ -107,7 +122,9 @@ etch_status *etch_writer_open(const char *path, etch_writer *out_w)
         close_writer(&w);
         return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     }
-    w.fd = open(w.tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    w.fd = open_nameless(&w, fd_path);
+    w.nameless = w.fd >= 0;
+    if (!w.nameless) w.fd = open(w.tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (w.fd < 0) {
         etch_status *s = os_error("create", w.tmp);
         close_writer(&w);
@@ -160,17 +177,24 @@ etch_status *etch_writer_zeros(etch_writer *w, uint64_t n)
 etch_status *etch_writer_commit(etch_writer *w)
 {
     etch_status *s = flush(w);
-    if (!s && close(w->fd)) s = os_error("write", w->path);  // network file systems report a full disk here
+    if (!s && w->nameless) {  // a name for the instant before the rename, which replaces an older file in one step
+        char fd_path[32];
+        snprintf(fd_path, sizeof fd_path, "/proc/self/fd/%d", w->fd);
+        unlink(w->tmp);
+        if (linkat(AT_FDCWD, fd_path, AT_FDCWD, w->tmp, AT_SYMLINK_FOLLOW)) s = os_error("create", w->tmp);
+        else w->nameless = false;
+    }
+    if (close(w->fd) && !s) s = os_error("write", w->path);  // network file systems report a full disk here
     w->fd = -1;
     if (!s && rename(w->tmp, w->path)) s = os_error("rename to", w->path);
-    if (s) unlink(w->tmp);
+    if (s && !w->nameless) unlink(w->tmp);
     close_writer(w);
     return s;
 }
 
 void etch_writer_abandon(etch_writer *w)
 {
-    if (w->tmp) unlink(w->tmp);
+    if (w->tmp && !w->nameless) unlink(w->tmp);
     close_writer(w);
 }
 

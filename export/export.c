@@ -78,6 +78,7 @@ etch_status *etch_export(const etch_job *job, etch_progress *progress, etch_expo
     if (!s) s = etch_export_program(out_report->program, &o, path, progress, out_report);
     out_report->peak_rss = own_peak_rss();
     if (!s) s = etch_copy_companions(job->model, job->output_dir);
+    etch_progress_end(progress);  // the report has the time of every stage
     if (!s) s = etch_report_write(job, progress, out_report);
     return s;
 }

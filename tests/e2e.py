@@ -307,6 +307,39 @@ def full_disk_leaves_no_file(tmp):
 
 
 @test
+def killed_writers_leave_all_or_nothing(tmp):
+    """SIGKILL, SIGINT and SIGTERM at 30 moments of writing a 64 MB program: the folder holds the whole file or nothing at all."""
+    import signal
+    import time
+    import numpy as np
+    from safetensors.numpy import save_file
+    model, graph, out = (os.path.join(tmp, n) for n in ("model", "graph", "out"))
+    os.makedirs(model)
+    save_file({"w": np.ones((1 << 12, 1 << 12), dtype=np.float32)}, os.path.join(model, "model.safetensors"))
+    with open(graph, "w") as f:
+        f.write('etch-graph 1\nmethod "forward"\n%0 = input "x" : f32[1, 4096]\n%1 = file "model.safetensors" "w" : f32[4096, 4096]\n'
+                '%2 = aten::mm(%0, %1) : f32[1, 4096]\nreturn "y" %2\nend\n')
+    command = [ETCH, "lower", graph, "--weights", model, "--quiet", "-o", os.path.join(out, "model.pte")]
+    os.makedirs(out)
+    start = time.monotonic()
+    subprocess.run(command, check=True)
+    took, whole = time.monotonic() - start, sha(command[-1])
+    seen = set()
+    for i in range(30):
+        shutil.rmtree(out)
+        os.makedirs(out)
+        p = subprocess.Popen(command)
+        time.sleep(took * (i + 0.5) / 28)
+        p.send_signal((signal.SIGKILL, signal.SIGINT, signal.SIGTERM)[i % 3])
+        p.wait()
+        left = os.listdir(out)
+        assert left in ([], ["model.pte"]), left
+        assert not left or sha(command[-1]) == whole
+        seen.add(len(left))
+    assert 0 in seen, "no process was killed before its file was whole"
+
+
+@test
 def mutated_programs_never_crash(tmp):
     import random
     pte = export_family("llama", "xnnpack", tmp)
