@@ -2,7 +2,7 @@
 BUILD ?= build
 CMAKE_FLAGS ?=
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-asan fuzz interop bench clean
+.PHONY: build demo test test-asan fuzz interop bench bench-export clean
 
 build:
 	@sh tools/setup.sh build
@@ -36,6 +36,12 @@ interop: build
 	@sh tools/setup.sh trace
 	@sh tools/setup.sh official
 	@sh tests/interop.sh $(BUILD)
+
+# Against the official exporter, on the shipped example (minutes). BENCH_ARGS: see bench/export.py --help.
+bench-export: build
+	@sh tools/setup.sh trace
+	@sh tools/setup.sh exporter
+	@.venv/bin/python3 bench/export.py $(BENCH_ARGS)
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz

@@ -1,8 +1,9 @@
 #!/bin/sh
-# setup.sh build|trace|official: installs what that step needs and is missing; says exactly what is missing where it may not install.
+# setup.sh build|fuzz|trace|official|exporter: installs what that step needs and is missing; says exactly what is missing where it may not install.
 #   build     Debian packages for compiling and testing
 #   trace     .venv with the transformers library (no PyTorch)
 #   official  .venv-official with PyTorch and the official runtime (make interop)
+#   exporter  .venv-exporter with the official exporter (make bench-export)
 set -eu
 cd "$(dirname "$0")/.."
 packages="gcc cmake ninja-build pkg-config python3 python3-venv python3-dev libjansson-dev libpcre2-dev libutf8proc-dev libcmocka-dev libseccomp-dev"
@@ -54,5 +55,6 @@ trace)
     if [ -n "${ETCH_PYTHON:-}" ] && "$ETCH_PYTHON" -c 'import transformers' 2>/dev/null; then exit 0; fi
     venv .venv tools/requirements-trace.txt ;;
 official) venv .venv-official tools/requirements-official.txt ;;
-*) say "usage: setup.sh build|fuzz|trace|official"; exit 2 ;;
+exporter) venv .venv-exporter tools/requirements-exporter.txt ;;
+*) say "usage: setup.sh build|fuzz|trace|official|exporter"; exit 2 ;;
 esac
