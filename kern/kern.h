@@ -10,6 +10,7 @@ typedef struct etch_kern_cx {
     void *user;
     // Optional: inner loops for large f32 products and threads to spread them over. NULL: the scalar loops, on the calling thread.
     const struct etch_gemm_kernels *gemm;
+    const struct etch_attention_isa *attention;   // the same for attention over f32
     struct etch_pool *pool;
 } etch_kern_cx;
 

@@ -2,6 +2,7 @@
 // In: queries, keys, values (or a cache that is written). Out: the attention's output. Positions and indices are checked first.
 #include <math.h>
 
+#include "kern/attention/attention.h"
 #include "kern/attn.h"
 #include "kern/copy.h"
 #include "kern/elem.h"
@@ -94,6 +95,28 @@ static kern_rows rows(const etch_tensor *t, const quant *p, int64_t b, int64_t h
     return r;
 }
 
+static size_t stride(int64_t n) { return (size_t)n; }
+
+// fp32 operands: the family of kernels for this machine. `ms`: strides of the mask over batch, head, query, key.
+static etch_status *run_f32(etch_kern_cx *cx, const sdpa *s, const kern_attn *a, const int64_t ms[4], etch_tensor *out)
+{
+    int hd = s->heads_first ? 1 : 2, sd = 3 - hd;
+    int64_t d = a->d, nq = kern_size(s->q, 1) * kern_size(s->q, 2) * d, nk = kern_size(s->k, 1) * kern_size(s->k, 2) * d;
+    int64_t q_head = s->heads_first ? a->n_q * d : d, q_row = s->heads_first ? d : kern_size(s->q, 2) * d;
+    int64_t k_head = s->heads_first ? kern_size(s->k, sd) * d : d, k_row = s->heads_first ? d : kern_size(s->k, 2) * d;
+    etch_attention f = { .batches = stride(kern_size(s->q, 0)), .heads = stride(kern_size(s->q, hd)), .kv_heads = stride(kern_size(s->k, hd)),
+                         .n_q = stride(a->n_q), .n_k = stride(a->n_k), .d = stride(d), .dv = stride(d),
+                         .q = { s->q->data, stride(nq), stride(q_head), stride(q_row) }, .k = { s->k->data, stride(nk), stride(k_head), stride(k_row) },
+                         .v = { s->v->data, stride(nk), stride(k_head), stride(k_row) }, .out = out->data, .out_batch = stride(nq),
+                         .out_head = stride(q_head), .out_row = stride(q_row), .scale = a->scale, .causal = a->causal, .first = stride(a->first),
+                         .mask = a->mask ? a->mask->data : NULL, .is_bool = a->mask && a->mask->dtype == ETCH_BOOL,
+                         .mask_batch = stride(ms[0]), .mask_head = stride(ms[1]), .mask_row = stride(ms[2]), .mask_key = stride(ms[3]) };
+    void *scratch;
+    ETCH_TRY(kern_scratch(cx, etch_attention_scratch(&f, etch_pool_threads(cx->pool)), &scratch));
+    etch_attention_run(cx->attention, &f, cx->pool, scratch);
+    return NULL;
+}
+
 static etch_status *run(etch_kern_cx *cx, const sdpa *s, etch_tensor *out)
 {
     ETCH_TRY(check_operand(s->q, &s->qq, "the query"));
@@ -124,6 +147,8 @@ static etch_status *run(etch_kern_cx *cx, const sdpa *s, etch_tensor *out)
             ms[to] = m == 1 ? 0 : strides[k];
         }
     }
+    bool is_f32 = s->q->dtype == ETCH_F32 && s->k->dtype == ETCH_F32 && s->v->dtype == ETCH_F32 && out->dtype == ETCH_F32;
+    if (cx->attention && is_f32 && (!s->mask || s->mask->dtype == ETCH_F32 || s->mask->dtype == ETCH_BOOL)) return run_f32(cx, s, &a, ms, out);
     ETCH_TRY(kern_scratch(cx, kern_attn_work(d, d), &a.work));
     for (int64_t i = 0; i < b; i++)
         for (int64_t h = 0; h < hq; h++) {

@@ -3,33 +3,7 @@
 
 #include <math.h>
 
-// e^x within 2 ulp: 2^n * p(r), r = x - n ln 2 in two parts. Branch-free, so that loops over it vectorise.
-static inline float exp_fast(float x)
-{
-    float c = x < -104.0f ? -104.0f : x > 89.0f ? 89.0f : x;
-    float n = c * 1.44269504f + 12582912.0f;      // round to nearest by the float's own mantissa
-    int32_t bits;
-    __builtin_memcpy(&bits, &n, 4);
-    n -= 12582912.0f;
-    float r = c - n * 0.693145752f;
-    r -= n * 1.42860677e-6f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    // 2^n as two factors: n in [-150, 129] leaves the range of one.
-    // Unsigned: a NaN gives any bits.
-    int32_t k = (int32_t)((uint32_t)bits - 0x4b400000u), half = k >> 1;
-    uint32_t b1 = ((uint32_t)half + 127u) << 23, b2 = ((uint32_t)(k - half) + 127u) << 23;
-    float s1, s2;
-    __builtin_memcpy(&s1, &b1, 4);
-    __builtin_memcpy(&s2, &b2, 4);
-    float y = p * s1 * s2;
-    return x != x ? x : y;
-}
+#include "kern/ew/exp.h"
 
 static inline float clamp(float v, float lo, float hi) { return v < lo ? lo : v > hi ? hi : v; }
 
@@ -51,11 +25,11 @@ void etch_ew_unary_run(etch_ew_unary op, float p, float q, const float *x, float
     case ETCH_EW_SQRT: LOOP(sqrtf(v));
     case ETCH_EW_RSQRT: LOOP(1.0f / sqrtf(v));
     case ETCH_EW_LOG: LOOP(logf(v));
-    case ETCH_EW_EXP: LOOP(exp_fast(v));
+    case ETCH_EW_EXP: LOOP(etch_exp_fast(v));
     case ETCH_EW_SIN: LOOP(sinf(v));
     case ETCH_EW_COS: LOOP(cosf(v));
     case ETCH_EW_TANH: LOOP(tanhf(v));
-    case ETCH_EW_SIGMOID: LOOP(1.0f / (1.0f + exp_fast(-v)));
+    case ETCH_EW_SIGMOID: LOOP(1.0f / (1.0f + etch_exp_fast(-v)));
     case ETCH_EW_GELU: LOOP(0.5f * v * (1.0f + erff(v * 0.70710678f)));
     case ETCH_EW_HARDSWISH: LOOP(v * clamp(v * (1.0f / 6.0f) + 0.5f, 0.0f, 1.0f));
     case ETCH_EW_LEAKY: LOOP(v < 0 ? v * p : v);
@@ -69,7 +43,7 @@ void etch_ew_softmax(const float *x, float *y, size_t rows, size_t n)
     for (size_t r = 0; r < rows; r++, x += n, y += n) {
         float top = -INFINITY, sum = 0;
         for (size_t i = 0; i < n; i++) top = x[i] > top ? x[i] : top;
-        for (size_t i = 0; i < n; i++) y[i] = exp_fast(x[i] - top);
+        for (size_t i = 0; i < n; i++) y[i] = etch_exp_fast(x[i] - top);
         for (size_t i = 0; i < n; i++) sum += y[i];
         float scale = 1.0f / sum;
         for (size_t i = 0; i < n; i++) y[i] *= scale;

@@ -1,0 +1,55 @@
+// Attention over keys and values where they lie (a KV cache), without a matrix of scores: softmax is corrected as keys go by.
+//
+// In: fp32 queries, keys and values with strides. Out: fp32 out[query, head] = sum over keys of softmax(scale q k + mask) v. Heads that share
+// keys (grouped queries) read them once. Few queries: the keys are split in pieces that threads share; the pieces depend on sizes only, so
+// any number of threads gives the same bits.
+// A query that sees no key gives zeros.
+#ifndef ETCH_KERN_ATTENTION_ATTENTION_H
+#define ETCH_KERN_ATTENTION_ATTENTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/pool.h"
+
+#define ETCH_ATTENTION_ROWS 16   // queries a task
+#define ETCH_ATTENTION_KEYS 64   // keys between two corrections
+
+// One row of kernels.def.
+typedef struct etch_attention_isa {
+    const char *name;
+    unsigned needs;      // features (base/cpu.h)
+    // s[i][j] = scale * q[i] . k[j], i < m <= ROWS, j < n <= KEYS; s has KEYS columns.
+    void (*scores)(int m, const float *const *q, const float *k, size_t ldk, int n, size_t d, float scale, float *s);
+    // Row i: *max and *sum go on with its first `n` scores, which become exp(s - max); acc[dv] is scaled to the new maximum.
+    void (*soften)(int n, float *s, float *max, float *sum, float *acc, size_t dv);
+    // acc[i] += sum over j < n of p[i][j] * v[j]; acc has dv columns.
+    void (*values)(int m, const float *p, const float *v, size_t ldv, int n, size_t dv, float *acc);
+} etch_attention_isa;
+
+const etch_attention_isa *etch_attention_select(unsigned features);
+const etch_attention_isa *etch_attention_row(int i);
+
+// A strided operand: element (batch b, head h, row r, column c) at p[b * batch + h * head + r * row + c].
+typedef struct etch_attention_rows { const float *p; size_t batch, head, row; } etch_attention_rows;
+
+typedef struct etch_attention {
+    size_t batches, heads, kv_heads;   // heads a multiple of kv_heads
+    size_t n_q, n_k, d, dv;            // columns of q and k; of v
+    etch_attention_rows q, k, v;
+    float *out;
+    size_t out_batch, out_head, out_row;
+    float scale;
+    bool causal;                       // query r sees keys 0 ... r + first
+    size_t first;
+    const void *mask;                  // floats that are added, or with is_bool bytes of which nonzero takes part; NULL: none
+    bool is_bool;
+    size_t mask_batch, mask_head, mask_row, mask_key;   // its strides
+} etch_attention;
+
+// Bytes of scratch, 64-aligned.
+size_t etch_attention_scratch(const etch_attention *a, int n_threads);
+void etch_attention_run(const etch_attention_isa *isa, const etch_attention *a, etch_pool *pool, void *scratch);
+
+#endif

@@ -1,0 +1,9 @@
+// In: rows. Out: scores, softmax, sums. Portable C; the vector type becomes whatever the compiler's base instruction set has.
+#include "kern/attention/rows.h"
+
+#define VL 4
+#define FMA(acc, x, y) ((acc) + (x) * (y))
+#define NAME(f) ref_##f
+#include "kern/attention/loops.inc"
+
+const etch_attention_isa etch_attention__ref = { "ref", 0, ref_scores, ref_soften, ref_values };
