@@ -1,5 +1,6 @@
 #!/bin/sh
-# fuzz.sh BUILD SECONDS: runs every fuzz target of BUILD for SECONDS. Seeds are the test data, and official programs where the reference folder is present.
+# fuzz.sh BUILD SECONDS [TARGET]: runs every fuzz target of BUILD, or one, for SECONDS; as many at a time as there are cores. Seeds are the test
+# data, and official programs where the reference folder is present.
 set -eu
 build=$1
 seconds=$2
@@ -14,23 +15,32 @@ seeds() {
     return 0
 }
 
-for target in "$build"/fuzz-*; do
-    [ -x "$target" ] && [ -f "$target" ] || continue
-    name=$(basename "$target")
-    corpus=$(mktemp -d)
-    options=
-    case $name in
-    fuzz-tok-*) seeds "$root"/tok/testdata/*.json ;;
-    fuzz-graph-*) seeds "$root"/*/testdata/*.graph "$root"/*/testdata/*/*.graph ;;
-    fuzz-rt-xnn*) python3 "$root/tools/xnn_seeds.py" "$root/rt/testdata/xnn_cases.bin" "$corpus" ;;
-    fuzz-rt-prog*) options="-len_control=0 -max_len=160" ;;
-    fuzz-st-*) seeds "$root"/tests/families/*/golden.safetensors "$reference"/official/*/io.safetensors ;;
-    *)
-        seeds "$reference"/official/*/model.pte
-        options="-len_control=0 -max_len=520000" ;;
-    esac
-    echo "fuzz: $name for $seconds s"
-    # shellcheck disable=SC2086
-    "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 -verbosity=0 $options -artifact_prefix="$build/$name-" "$corpus"
-    rm -rf "$corpus"
-done
+if [ -z "${3:-}" ]; then
+    targets=$(find "$build" -maxdepth 1 -name 'fuzz-*' -type f -perm -u+x | sort)
+    [ -n "$targets" ] || { echo "fuzz: no targets in $build" >&2; exit 1; }
+    echo "fuzz: $(echo "$targets" | wc -l) targets for $seconds s each"
+    # A target speaks when it fails; xargs stops then.
+    echo "$targets" |
+        xargs -P "$(nproc)" -I{} sh -c 'sh "$0" "$1" "$2" "$3" >"$3.log" 2>&1 || { cat "$3.log"; exit 255; }' "$0" "$build" "$seconds" {}
+    exit 0
+fi
+target=$3
+name=$(basename "$target")
+corpus=$(mktemp -d)
+options=
+case $name in
+fuzz-tok-*) seeds "$root"/tok/testdata/*.json ;;
+fuzz-graph-*) seeds "$root"/*/testdata/*.graph "$root"/*/testdata/*/*.graph ;;
+fuzz-rt-xnn*) python3 "$root/tools/xnn_seeds.py" "$root/rt/testdata/xnn_cases.bin" "$corpus" ;;
+fuzz-rt-prog*) options="-len_control=0 -max_len=160" ;;
+fuzz-st-*) seeds "$root"/tests/families/*/golden.safetensors "$reference"/official/*/io.safetensors ;;
+*)
+    seeds "$reference"/official/*/model.pte
+    options="-len_control=0 -max_len=520000" ;;
+esac
+set +e
+# shellcheck disable=SC2086
+"$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 -verbosity=0 $options -artifact_prefix="$build/$name-" "$corpus"
+status=$?
+rm -rf "$corpus"
+exit $status
