@@ -42,7 +42,7 @@ etch_status *etch_export_program(etch_program *p, const etch_export_opts *o, con
     if (!s) s = emit(p, &weights, o->recipe, path, progress, report ? &report->emit : NULL);
     for (int i = 0; !s && report && i < report->quant.n; i++) {
         etch_quant_entry *e = &report->quant.entries[i];
-        if (e->q && !etch_quant_stream_error(&weights.quant, e->q->def, &e->relative_rms)) e->relative_rms = -1;
+        if (e->q && !etch_quant_stream_error(&weights.quant, e->q->def, &e->relative_rms, &e->kept)) e->relative_rms = -1;
     }
     etch_model_weights_close(&weights);
     return s;

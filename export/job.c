@@ -8,18 +8,41 @@
 #include "base/file.h"
 #include "export/export.h"
 #include "export/tracer.h"
+#include "st/gguf.h"
 
 void etch_job_init(etch_job *job)
 {
     *job = (etch_job){ .task = "text-generation", .recipe = "xnnpack", .dtype = "float32", .qparams = "hqq", .logits = "all", .qlinear_group_size = -1, .qembedding_group_size = -1 };
 }
 
+// A name in the model folder comes before a path.
+static void gguf_path(const etch_job *job, char *buf, size_t cap)
+{
+    snprintf(buf, cap, "%s/%s", job->model, job->gguf_file);
+    if (job->gguf_file[0] == '/' || !etch_file_exists(buf)) snprintf(buf, cap, "%s", job->gguf_file);
+}
+
+static etch_status *check_gguf(const etch_job *job)
+{
+    char path[4608];
+    etch_gguf *g;
+    gguf_path(job, path, sizeof path);
+    if (!etch_file_exists(path)) return ETCH_ERR(ETCH_NOT_FOUND, "--gguf_file %s: there is no such file, in %s or by this path", job->gguf_file, job->model);
+    ETCH_TRYF(etch_gguf_open(path, &g), "--gguf_file");
+    etch_gguf_close(g);
+    return NULL;
+}
+
 etch_status *etch_job_check(const etch_job *job)
 {
+    const size_t n = strlen(job->model);
     if (!etch_file_exists(job->model)) return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: there is no such folder", job->model);
+    if (n > 5 && !strcmp(job->model + n - 5, ".gguf"))
+        return ETCH_ERR(ETCH_USAGE, "--model %s is a file; give its folder as --model and its name as --gguf_file", job->model);
     char path[4608];
     snprintf(path, sizeof path, "%s/config.json", job->model);
-    if (!etch_file_exists(path))
+    if (job->gguf_file) ETCH_TRY(check_gguf(job));
+    else if (!etch_file_exists(path))
         return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: no config.json in it; give the folder that save_pretrained or a Hub download made", job->model);
     if (job->qlinear_group_size >= 0 && !job->qlinear)
         return ETCH_ERR(ETCH_USAGE, "--qlinear_group_size is given without --qlinear");
@@ -43,6 +66,11 @@ etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
     ok = ok && !json_object_set_new(root, "model", json_string(job->model));
     ok = ok && !json_object_set_new(root, "task", json_string(job->task));
     ok = ok && !json_object_set_new(root, "trust_remote_code", json_boolean(job->trust_remote_code));
+    if (job->gguf_file) {
+        char path[4608];
+        gguf_path(job, path, sizeof path);
+        ok = ok && !json_object_set_new(root, "gguf_file", json_string(path));
+    }
     ok = ok && !json_object_set(root, "options", options);
     char *text = ok ? json_dumps(root, JSON_COMPACT) : NULL;
     if (text) etch_buf_puts(out, text);

@@ -10,6 +10,7 @@
 typedef struct etch_job {
     const char *model;            // folder
     bool trust_remote_code;       // code that lies in the folder may run, in the sandbox
+    const char *gguf_file;        // weights, in the folder or anywhere; NULL: safetensors
     const char *task;             // "text-generation"
     const char *recipe;           // "xnnpack" | "portable"
     const char *output_dir;
@@ -27,7 +28,7 @@ typedef struct etch_job {
 } etch_job;
 
 void etch_job_init(etch_job *job);
-// The model folder exists and has a config.json; flags that cannot be honoured or contradict each other are refused (ETCH_USAGE).
+// The model folder exists and has a config.json or a GGUF file is given, which is sound; flags that cannot be honoured or contradict each other are refused (ETCH_USAGE).
 etch_status *etch_job_check(const etch_job *job) ETCH_MUST_USE;
 // {"model": ..., "task": ..., "options": {...}} for etch_trace, and what its process is granted.
 etch_status *etch_job_to_json(const etch_job *job, etch_buf *out) ETCH_MUST_USE;

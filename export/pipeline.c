@@ -15,6 +15,7 @@ static const struct { const char *name; etch_pass_fn fn; unsigned recipes; } pas
     { "cse", etch_pass_cse, P | X },              // before decompose: equal composites are one decomposition
     { "decompose", etch_pass_decompose, P | X },
     { "alias", etch_pass_alias, P | X },
+    { "packed_rows", etch_pass_packed_rows, P | X },  // before quantize, which takes packed integers from under casts only
     { "quantize", NULL, P | X },                  // linears and embeddings are plain now; before fold, which may copy small weights
     { "fold", etch_pass_fold, P | X },            // before scalars: constant arithmetic needs no overload
     { "scalars", etch_pass_scalars, P | X },

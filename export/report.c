@@ -39,6 +39,11 @@ static json_t *tensors(const etch_quant_report *q)
         double bytes = (double)e->rows * (double)e->columns * e->bits / 8;
         if (e->group) bytes += (double)e->rows * (double)(e->columns / e->group) * (e->bits == 4 ? 2 : 4);
         json_object_set_new(o, "bytes", json_integer((json_int_t)bytes));
+        if (e->source.len) json_object_set_new(o, "source", text(e->source));
+        if (e->source.len && e->group && e->kept >= 0) {
+            json_object_set_new(o, "groups", json_integer(e->rows * (e->columns / e->group)));
+            json_object_set_new(o, "groups_kept", json_integer(e->kept));
+        }
         if (e->relative_rms >= 0) json_object_set_new(o, "relative_rms_error", json_real(e->relative_rms));
         if (e->reason.len) json_object_set_new(o, "reason", text(e->reason));
         json_array_append_new(list, o);

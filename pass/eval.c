@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "kern/kern.h"
+#include "pass/packed.h"
 
 typedef struct buffer { void *ptr; bool heap; int refs; const etch_value *file; } buffer;
 
@@ -342,29 +343,35 @@ void etch_evaluated_free(const etch_weights *w, etch_evaluated *r)
     *r = (etch_evaluated){ 0 };
 }
 
-// Finds the FILE under a chain of casts and views. Returns NULL when the chain is of another kind.
+static bool is_cast(const etch_node *n) { return n->op->id == ETCH_OP__to_copy || n->op->id == ETCH_OP_to_dtype || n->op->id == ETCH_OP_to_dtype_layout; }
+bool etch_eval_keeps_order(const etch_node *n) { return is_cast(n) || keeps_bytes(n); }
+
+// Finds the FILE or the packed weight under a chain of casts and views. Returns NULL when the chain is of another kind.
 static etch_value *pointwise_source(etch_value *v, etch_node **casts, int *n_casts, int cap)
 {
     *n_casts = 0;
-    while (v->src == ETCH_SRC_NODE) {
+    while (v->src == ETCH_SRC_NODE && !etch_packed_is(v->def)) {
         etch_node *n = v->def;
-        bool cast = n->op->id == ETCH_OP__to_copy || n->op->id == ETCH_OP_to_dtype || n->op->id == ETCH_OP_to_dtype_layout;
         if (!keeps_bytes(n)) {
-            if (!cast || *n_casts == cap) return NULL;
+            if (!is_cast(n) || *n_casts == cap) return NULL;
             casts[(*n_casts)++] = n;
         }
         v = etch_value_of(n->args[0].t);
     }
-    return v->src == ETCH_SRC_FILE ? v : NULL;
+    return v->src == ETCH_SRC_FILE || v->src == ETCH_SRC_NODE ? v : NULL;
 }
 
 // One block through the casts, innermost last in the list. `block` is the source's elements.
-static etch_status *stream_block(etch_node *const *casts, int n_casts, const etch_tensor *block, etch_sink_fn put, void *user)
+typedef struct { etch_node *casts[8]; int n_casts; etch_sink_fn put; void *user; } stream;
+
+static etch_status *stream_block(void *stream_, const etch_tensor *block)
 {
+    const stream *st = stream_;
+    etch_node *const *casts = st->casts;
     etch_tensor t = *block;
     void *owned = NULL;
     etch_status *s = NULL;
-    for (int i = n_casts - 1; i >= 0 && !s; i--) {
+    for (int i = st->n_casts - 1; i >= 0 && !s; i--) {
         etch_val args[] = { etch_val_tensor(&t), etch_val_int((int64_t)casts[i]->outs[0]->t.dtype), etch_val_none(), etch_val_none(), etch_val_none(),
                             etch_val_bool(false), etch_val_none() };
         etch_tensor r;
@@ -376,18 +383,21 @@ static etch_status *stream_block(etch_node *const *casts, int n_casts, const etc
     }
     size_t bytes;
     if (!s && !etch_tensor_nbytes(&t, &bytes)) s = ETCH_ERR(ETCH_INTERNAL, "a block is too large");
-    if (!s) s = put(user, t.data, bytes);
+    if (!s) s = st->put(st->user, t.data, bytes);
     free(owned);
     return s;
 }
 
 etch_status *etch_eval_stream(const etch_weights *w, etch_value *v, etch_sink_fn put, void *user)
 {
-    enum { MAX_CASTS = 8, BLOCK = 1 << 18 };  // elements
-    etch_node *casts[MAX_CASTS];
-    int n_casts;
-    etch_value *file = pointwise_source(v, casts, &n_casts, MAX_CASTS);
-    if (!file || n_casts == 0) {
+    enum { BLOCK = 1 << 18 };  // elements
+    stream st = { .put = put, .user = user };
+    etch_value *file = pointwise_source(v, st.casts, &st.n_casts, sizeof st.casts / sizeof *st.casts);
+    if (file && file->src == ETCH_SRC_NODE) {
+        etch_status *s = etch_packed_stream(w, file->def, stream_block, &st);
+        return s && v->fqn.len ? etch_status_frame(s, __FILE__, __LINE__, "parameter %.*s", ETCH_STR_ARGS(v->fqn)) : s;
+    }
+    if (!file || st.n_casts == 0) {
         etch_evaluated r;
         size_t n;
         ETCH_TRY(etch_eval_const(w, v, &r));
@@ -404,7 +414,7 @@ etch_status *etch_eval_stream(const etch_weights *w, etch_value *v, etch_sink_fn
         size_t elem = etch_dtype_size(whole.t.dtype);
         etch_tensor block = { .dtype = whole.t.dtype, .rank = 1, .sizes = { { n, NULL } }, .data = (uint8_t *)whole.t.data + (size_t)at * elem,
                               .capacity = (size_t)n * elem };
-        s = stream_block(casts, n_casts, &block, put, user);
+        s = stream_block(&st, &block);
     }
     etch_evaluated_free(w, &whole);
     return s ? etch_status_frame(s, __FILE__, __LINE__, "tensor %.*s", ETCH_STR_ARGS(file->name)) : NULL;

@@ -30,12 +30,15 @@ typedef struct etch_evaluated {
 etch_status *etch_eval_const(const etch_weights *w, etch_value *v, etch_evaluated *out) ETCH_MUST_USE;
 void etch_evaluated_free(const etch_weights *w, etch_evaluated *r);
 
-// The same bytes in pieces, in order. A chain of casts, clones and views over a FILE value runs in blocks of about 1 MiB; everything
-// else is evaluated whole.
+// The same bytes in pieces, in order. A chain of casts, clones and views over a FILE value or an etch::dequantize_* node runs in blocks of
+// about 1 MiB; everything else is evaluated whole.
 typedef etch_status *(*etch_sink_fn)(void *user, const void *bytes, size_t n);
 etch_status *etch_eval_stream(const etch_weights *w, etch_value *v, etch_sink_fn put, void *user) ETCH_MUST_USE;
 
 // Every value that `v` is computed from, down to the leaves, `v` included: calls fn once for each (any order).
 etch_status *etch_eval_each_source(etch_value *v, void (*fn)(void *user, etch_value *v), void *user) ETCH_MUST_USE;
+
+// Are the result's elements those of argument 0 in the same order, up to their type (casts, clones, views)?
+bool etch_eval_keeps_order(const etch_node *n);
 
 #endif

@@ -33,6 +33,7 @@ etch_status *etch_pass_decompose(etch_program *p, const etch_pass_opts *o) ETCH_
 etch_status *etch_pass_fold(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;       // small constants become DATA; refuses random values
 etch_status *etch_pass_scalars(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;    // numbers leave Tensor slots
 etch_status *etch_pass_types(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;      // one operand dtype in elementwise nodes
+etch_status *etch_pass_packed_rows(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;  // packed weights are moved as they are, then dequantised
 etch_status *etch_pass_mutations(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;  // mutate lines become in-place writes
 
 // Is the value known at export time: a FILE or DATA leaf, or a node over such values without symbols, randomness or effects?

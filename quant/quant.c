@@ -1,6 +1,6 @@
 #include "quant/quant.h"
 
-#include "pass/pass.h"
+#include "pass/packed.h"
 
 static const struct { const char *name; etch_quant_kind kind; int bits; bool dynamic; } kinds[] = {
     { "8da4w", ETCH_QUANT_8DA4W, 4, true }, { "8da8w", ETCH_QUANT_8DA8W, 8, true }, { "4w", ETCH_QUANT_4W, 4, false }, { "8w", ETCH_QUANT_8W, 8, false },
@@ -91,12 +91,34 @@ static etch_status *add_one(etch_method *m, etch_node *at, etch_op_id op, const 
     return NULL;
 }
 
-// The constant node that quantizes `w` goes before `at`; equal requests become one node through cse.
-static etch_status *quantize(etch_method *m, etch_node *at, etch_value *w, const etch_quant_scheme *s, etch_value **out_q, etch_value **out_scales)
+// How the checkpoint holds the weight, when it does so as integers.
+typedef struct { etch_arena *arena; etch_str name; } source;
+
+static void look_at(void *user, etch_value *v)
 {
-    const etch_val args[4] = { etch_val_tensor(&w->t), etch_val_int(s->bits), etch_val_int(s->group),
-                               etch_val_str(s->rule == ETCH_QPARAMS_HQQ ? ETCH_LIT("hqq") : ETCH_LIT("minmax")) };
-    ETCH_TRY(add_one(m, at, ETCH_OP_etch_quantize, args, 4, out_q));
+    source *s = user;
+    const etch_node *n = v->src == ETCH_SRC_NODE && etch_packed_is(v->def) ? v->def : NULL;
+    if (!n || s->name.len) return;
+    if (n->op->id == ETCH_OP_etch_dequantize_blocks) s->name = n->args[1].s;
+    else s->name = etch_arena_printf(s->arena, "%s %d bits", etch_str_starts(n->args[5].s, "awq") ? "AWQ" : "GPTQ", (int)etch_val_as_int(&n->args[4]));
+}
+
+static etch_status *source_of(etch_program *p, etch_value *w, etch_str *out)
+{
+    source s = { .arena = &p->arena };
+    ETCH_TRY(etch_eval_each_source(w, look_at, &s));
+    *out = s.name;
+    return NULL;
+}
+
+// The constant node that quantizes `w` goes before `at`; equal requests become one node through cse.
+// `signed_scales`: what executes the product takes negative scales, which the checkpoint's integers may need.
+static etch_status *quantize(etch_method *m, etch_node *at, etch_value *w, const etch_quant_scheme *s, bool signed_scales, etch_value **out_q, etch_value **out_scales)
+{
+    const etch_val args[5] = { etch_val_tensor(&w->t), etch_val_int(s->bits), etch_val_int(s->group),
+                               etch_val_str(s->rule == ETCH_QPARAMS_HQQ ? ETCH_LIT("hqq") : ETCH_LIT("minmax")),
+                               etch_val_bool(signed_scales) };
+    ETCH_TRY(add_one(m, at, ETCH_OP_etch_quantize, args, 5, out_q));
     *out_scales = (*out_q)->def->outs[1];
     return NULL;
 }
@@ -152,7 +174,8 @@ static etch_status *do_linear(etch_program *p, etch_method *m, etch_node *n, lin
 {
     etch_quant_entry *e = new_entry(p, report);
     if (!e) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
-    *e = (etch_quant_entry){ .name = name_of(m, l.w, n), .scheme = "float", .bits = (int)etch_dtype_size(l.w->t.dtype) * 8, .relative_rms = -1 };
+    *e = (etch_quant_entry){ .name = name_of(m, l.w, n), .scheme = "float", .bits = (int)etch_dtype_size(l.w->t.dtype) * 8, .kept = -1, .relative_rms = -1 };
+    ETCH_TRY(source_of(p, l.w, &e->source));
     e->rows = l.w->t.sizes[l.transposed ? 1 : 0].v;
     e->columns = l.w->t.sizes[l.transposed ? 0 : 1].v;
     int64_t group;
@@ -164,7 +187,7 @@ static etch_status *do_linear(etch_program *p, etch_method *m, etch_node *n, lin
         ETCH_TRY(add_one(m, n, ETCH_OP_transpose_int, args, 3, &w));
     }
     const etch_quant_scheme s = { kinds[row_of(kind)].bits, group, o->rule };
-    ETCH_TRY(quantize(m, n, w, &s, &q, &scales));
+    ETCH_TRY(quantize(m, n, w, &s, false, &q, &scales));
     e->scheme = etch_quant_name(kind);
     e->bits = s.bits;
     e->group = group ? group : e->columns;
@@ -195,14 +218,15 @@ static etch_status *do_embedding(etch_program *p, etch_method *m, etch_node *n, 
     etch_quant_entry *e = new_entry(p, report);
     if (!e) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     *e = (etch_quant_entry){ .name = name_of(m, w, n), .scheme = "float", .bits = (int)etch_dtype_size(w->t.dtype) * 8, .rows = w->t.sizes[0].v,
-                             .columns = w->t.sizes[1].v, .relative_rms = -1 };
+                             .columns = w->t.sizes[1].v, .kept = -1, .relative_rms = -1 };
+    ETCH_TRY(source_of(p, w, &e->source));
     int64_t k = e->columns, group = o->embedding_group;
     if (group && k % group) e->reason = etch_arena_printf(&p->arena, "%lld columns are no multiple of the group size %lld", (long long)k, (long long)group);
     else if (o->embedding == ETCH_QUANT_4W && k % 2) e->reason = ETCH_LIT("an odd number of columns cannot be packed");
     if (e->reason.len) return NULL;
     const etch_quant_scheme s = { kinds[row_of(o->embedding)].bits, group, o->rule };
     etch_value *q, *scales, *stored, *y;
-    ETCH_TRY(quantize(m, n, w, &s, &q, &scales));
+    ETCH_TRY(quantize(m, n, w, &s, s.bits == 4 && etch_packed_find(w), &q, &scales));
     e->scheme = etch_quant_name(o->embedding);
     e->bits = s.bits;
     e->group = group ? group : k;
@@ -230,12 +254,46 @@ static bool match_embedding(const etch_node *n)
     return w && w->t.rank == 2 && etch_dtype_is_float(w->t.dtype) && etch_const_is(w);
 }
 
+static bool is_listed(const etch_quant_report *r, etch_str name)
+{
+    for (int i = 0; i < r->n; i++)
+        if (etch_str_eq(r->entries[i].name, name)) return true;
+    return false;
+}
+
+// Packed weights that no product above took are stored as floats, each with an entry that says so.
+static etch_status *list_others(etch_program *p, etch_method *m, etch_quant_report *report)
+{
+    for (etch_node *n = m->first; n; n = n->next) {
+        etch_value *v = n->n_outs == 1 && n->outs[0]->fqn.len && etch_const_is(n->outs[0]) ? n->outs[0] : NULL;
+        etch_str from;
+        if (!v || is_listed(report, v->fqn)) continue;
+        ETCH_TRY(source_of(p, v, &from));
+        if (!from.len) continue;
+        etch_quant_entry *e = new_entry(p, report);
+        if (!e) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+        const int64_t cols = v->t.rank ? v->t.sizes[v->t.rank - 1].v : 1, numel = etch_numel(&v->t);
+        *e = (etch_quant_entry){ .name = v->fqn, .scheme = "float", .bits = (int)etch_dtype_size(v->t.dtype) * 8, .rows = cols ? numel / cols : 0, .columns = cols,
+                                 .source = from, .kept = -1, .relative_rms = -1, .reason = ETCH_LIT("stored dequantised: no flag asks for integers here") };
+    }
+    return NULL;
+}
+
+static bool has_packed(const etch_method *m)
+{
+    for (const etch_node *n = m->first; n; n = n->next)
+        if (etch_packed_is(n)) return true;
+    return false;
+}
+
 etch_status *etch_quant_run(etch_program *p, const etch_quant_opts *o, etch_quant_report *report)
 {
     *report = (etch_quant_report){ 0 };
     ETCH_TRY(etch_quant_check(o));
-    for (int i = 0; i < p->n_methods && (o->linear || o->embedding); i++) {
+    for (int i = 0; i < p->n_methods; i++) {
         etch_method *m = p->methods[i];
+        const bool packed = has_packed(m);
+        if (!packed && !o->linear && !o->embedding) continue;
         etch_const_mark(m);
         for (etch_node *n = m->first, *next; n; n = next) {
             next = n->next;
@@ -243,6 +301,7 @@ etch_status *etch_quant_run(etch_program *p, const etch_quant_opts *o, etch_quan
             if (o->linear && match_linear(n, &l)) ETCH_TRY(do_linear(p, m, n, l, o, report));
             else if (o->embedding && match_embedding(n)) ETCH_TRY(do_embedding(p, m, n, o, report));
         }
+        if (packed) ETCH_TRY(list_others(p, m, report));
     }
     return NULL;
 }

@@ -37,10 +37,12 @@ typedef struct etch_quant_entry {
     int64_t rows, columns, group;
     etch_str reason;                  // why it stayed float or is stored dequantised; may be empty
     etch_value *q, *scales, *weight;  // of the node etch::quantize; NULL when float
+    etch_str source;                  // how the checkpoint holds it ("Q4_0", "GPTQ 4 bits"); empty for floats
+    int64_t kept;                     // of rows * columns / group groups, those that kept the checkpoint's integers; < 0: not known, as below
     double relative_rms;              // of the stored against the given values; < 0: not known (float, or merged with an equal tensor)
 } etch_quant_entry;
 
-// Entries live in the program's arena.
+// Entries live in the program's arena. Weights that the checkpoint holds as integers are listed even when they stay float.
 typedef struct etch_quant_report { etch_quant_entry *entries; int n, cap; } etch_quant_report;
 
 // "8da4w", "8da4w,8da8w" (with fallback); ETCH_USAGE for another word. `flag` is named in the message.

@@ -5,6 +5,8 @@
 
 #include "base/num.h"
 #include "kern/quantize/quantize.h"
+#include "pass/packed.h"
+#include "quant/repack.h"
 
 #define BLOCK_BYTES ((size_t)2 << 20)
 
@@ -66,9 +68,12 @@ typedef struct job {
     size_t block_rows;
     const uint8_t *from;                 // the block: `in`, or rows of the file itself
     float *wide;                         // one row of floats for each worker
+    etch_repack repack;                  // from: NULL when the input is rows of floats
+    uint8_t *scratch; size_t scratch_row; // for each worker, of etch_repack_row
     int8_t *q;                           // block
     uint8_t *out;                        // block, packed
     etch_quant_sums *sums;               // by row of the block
+    int64_t *kept;                       // the same
     etch_quant_result *r;
     etch_pool *pool;
     etch_sink_fn put; void *user;
@@ -90,7 +95,10 @@ static void do_row(void *user, size_t i, int worker)
     job *j = user;
     int8_t *q = j->q + (int64_t)i * j->k;
     j->sums[i] = (etch_quant_sums){ 0 };
-    etch_quantize_row(row_floats(j, i, worker), j->k, &j->scheme, q, j->r->scales + (j->row + (int64_t)i) * j->groups, &j->sums[i]);
+    const int64_t row = j->row + (int64_t)i;
+    float *scales = j->r->scales + row * j->groups;
+    if (j->repack.from) j->kept[i] = etch_repack_row(&j->repack, row, j->scratch + (size_t)worker * j->scratch_row, q, scales, &j->sums[i]);
+    else etch_quantize_row(row_floats(j, i, worker), j->k, &j->scheme, q, scales, &j->sums[i]);
     if (j->packed && j->high_first) etch_pack_nibbles_high_first(q, j->k, j->out + i * j->row_bytes);
     else if (j->packed) etch_pack_nibbles_low_first(q, j->k, j->out + i * j->row_bytes);
 }
@@ -102,6 +110,7 @@ static etch_status *block(job *j, const uint8_t *from, size_t n)
     for (size_t i = 0; i < n; i++) {
         j->r->error += j->sums[i].error;
         j->r->energy += j->sums[i].energy;
+        j->r->kept += j->kept[i];
     }
     j->row += (int64_t)n;
     if (!isfinite(j->r->energy)) return ETCH_ERR(ETCH_INVALID, "it holds values that are no finite numbers, which cannot be quantized");
@@ -146,9 +155,39 @@ static etch_value *before_widening(etch_value *w)
     return from && (from->t.dtype == ETCH_BF16 || from->t.dtype == ETCH_F16) ? from : w;
 }
 
-static etch_status *quantize(etch_quant_stream *s, const etch_node *n, want what, bool high_first, etch_sink_fn put, void *user)
+// Rows of integers instead of floats.
+static etch_status *repack(job *j, const etch_weights *weights, const etch_node *n, bool signed_scales, bool bf16_scales)
+{
+    etch_packed_weight w;
+    ETCH_TRY(etch_packed_open(weights, n, &w));
+    j->repack = (etch_repack){ &w.p, j->scheme, signed_scales, bf16_scales };
+    j->scratch_row = etch_align_up(etch_repack_scratch(&j->repack), 64);
+    j->scratch = malloc((size_t)etch_pool_threads(j->pool) * j->scratch_row);
+    etch_status *s = j->scratch ? NULL : ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    while (!s && j->row < j->rows) {
+        const size_t left = (size_t)(j->rows - j->row);
+        s = block(j, NULL, left < j->block_rows ? left : j->block_rows);
+    }
+    free(j->scratch);
+    etch_packed_close(weights, &w);
+    return s;
+}
+
+static etch_status *rows_of_floats(job *j, const etch_weights *weights, etch_value *w)
+{
+    j->in = malloc(j->block_rows * j->in_row);
+    if (!j->in) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    etch_status *s = etch_eval_stream(weights, w, take, j);
+    if (!s) s = flush(j);
+    free(j->in);
+    return s;
+}
+
+// `scales`: type in which the scales are written.
+static etch_status *quantize(etch_quant_stream *s, const etch_node *n, want what, bool high_first, etch_dtype scales, etch_sink_fn put, void *user)
 {
     etch_value *w = before_widening(etch_arg_value(&n->args[0]));
+    const etch_node *packed = etch_packed_find(w);
     job j = { .scheme = { (int)etch_val_as_int(&n->args[1]), etch_val_as_int(&n->args[2]), ETCH_QPARAMS_HQQ }, .k = w->t.sizes[1].v, .rows = w->t.sizes[0].v,
               .packed = what == WANT_PACKED, .high_first = high_first, .dtype = w->t.dtype, .pool = s->pool, .put = put, .user = user };
     ETCH_TRY(etch_qparams_parse(n->args[3].s, &j.scheme.rule));
@@ -160,22 +199,22 @@ static etch_status *quantize(etch_quant_stream *s, const etch_node *n, want what
     j.block_rows = BLOCK_BYTES / ((size_t)j.k * 4) + 1;
     free(j.r->scales);
     *j.r = (etch_quant_result){ .scales = malloc((size_t)(j.rows * j.groups) * sizeof(float)), .n_scales = j.rows * j.groups };
-    j.in = malloc(j.block_rows * j.in_row);
     j.wide = malloc((size_t)etch_pool_threads(s->pool) * (size_t)j.k * sizeof(float));
     j.q = malloc(j.block_rows * (size_t)j.k);
     j.out = malloc(j.block_rows * ((size_t)j.k / 2 + 1));
     j.sums = malloc(j.block_rows * sizeof *j.sums);
+    j.kept = calloc(j.block_rows, sizeof *j.kept);
     etch_status *st = NULL;
-    if (!j.r->scales || !j.in || !j.wide || !j.q || !j.out || !j.sums) st = ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
-    if (!st) st = etch_eval_stream(s->weights, w, take, &j);
-    if (!st) st = flush(&j);
+    if (!j.r->scales || !j.wide || !j.q || !j.out || !j.sums || !j.kept) st = ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    if (!st && packed) st = repack(&j, s->weights, packed, n->args[4].b, scales == ETCH_BF16);
+    else if (!st) st = rows_of_floats(&j, s->weights, w);
     if (!st && j.row != j.rows) st = ETCH_ERR(ETCH_INTERNAL, "a weight gave %lld rows of %lld", (long long)j.row, (long long)j.rows);
     j.r->done = !st;
-    free(j.in);
     free(j.wide);
     free(j.q);
     free(j.out);
     free(j.sums);
+    free(j.kept);
     return st;
 }
 
@@ -196,11 +235,13 @@ etch_status *etch_quant_stream_put(etch_quant_stream *s, etch_value *v, etch_sin
     want what;
     const etch_node *n = match(v, &what);
     if (!n) return etch_eval_stream(s->weights, v, put, user);
-    if (what != WANT_SCALES) return quantize(s, n, what, what == WANT_PACKED && v->def->args[1].b, put, user);
+    const bool high_first = what == WANT_PACKED && v->def->args[1].b;
+    // Nibbles with the low one first are XNNPACK's blockwise weights, whose scales are bf16.
+    if (what != WANT_SCALES) return quantize(s, n, what, high_first, what == WANT_PACKED && !high_first ? ETCH_BF16 : ETCH_F32, put, user);
     etch_quant_result *r = result_of(s, n);
     if (!r) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     if (!r->scales) {
-        ETCH_TRY(quantize(s, n, WANT_Q, false, NULL, NULL));
+        ETCH_TRY(quantize(s, n, WANT_Q, false, v->t.dtype, NULL, NULL));
         r = result_of(s, n);
     }
     ETCH_TRY(put_scales(r, v->t.dtype, put, user));
@@ -209,11 +250,12 @@ etch_status *etch_quant_stream_put(etch_quant_stream *s, etch_value *v, etch_sin
     return NULL;
 }
 
-bool etch_quant_stream_error(const etch_quant_stream *s, const etch_node *n, double *out_relative_rms)
+bool etch_quant_stream_error(const etch_quant_stream *s, const etch_node *n, double *out_relative_rms, int64_t *out_kept)
 {
     for (int i = 0; i < s->n; i++)
         if (s->slots[i].node == n && s->slots[i].r.done) {
             *out_relative_rms = s->slots[i].r.energy > 0 ? sqrt(s->slots[i].r.error / s->slots[i].r.energy) : 0;
+            *out_kept = s->slots[i].r.kept;
             return true;
         }
     return false;

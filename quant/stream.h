@@ -12,6 +12,7 @@ typedef struct etch_quant_result {
     float *scales;          // [rows, groups], until they are written
     int64_t n_scales;
     double error, energy;   // sum (w - q s)^2, sum w^2
+    int64_t kept;           // scales whose group kept the checkpoint's integers (quant/repack.h)
     bool done;
 } etch_quant_result;
 
@@ -26,7 +27,7 @@ etch_status *etch_quant_stream_init(etch_quant_stream *s, const etch_weights *we
 void etch_quant_stream_deinit(etch_quant_stream *s);
 // As etch_eval_stream; values over an etch::quantize node go the short way.
 etch_status *etch_quant_stream_put(etch_quant_stream *s, etch_value *v, etch_sink_fn put, void *user) ETCH_MUST_USE;
-// Relative RMS error of a node whose integers were written: false when they were not.
-bool etch_quant_stream_error(const etch_quant_stream *s, const etch_node *n, double *out_relative_rms);
+// Relative RMS error of a node whose integers were written, and how many of its groups kept the checkpoint's integers: false when they were not.
+bool etch_quant_stream_error(const etch_quant_stream *s, const etch_node *n, double *out_relative_rms, int64_t *out_kept);
 
 #endif

@@ -28,3 +28,125 @@ def pack_awq(q, zeros):
     """qweight i32[columns, rows / 8], qzeros i32[groups, rows / 8]."""
     order = list(AWQ_ORDER)
     return tuple(_words(x.T.reshape(x.shape[1], -1, 8)[..., order], 4) for x in (q, zeros))
+
+
+# ---- GGUF
+
+_PLAIN = {"F32": (0, np.float32), "F16": (1, np.float16), "BF16": (30, np.uint16)}
+ALIGNMENT = 32
+
+
+def _string(text):
+    data = text.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def _value(value):
+    if isinstance(value, list):
+        items = [_value(v) for v in value]
+        return struct.pack("<I", 9), items[0][0] + struct.pack("<Q", len(items)) + b"".join(data for _, data in items)
+    if isinstance(value, bool):
+        return struct.pack("<I", 7), struct.pack("<?", value)
+    if isinstance(value, int):
+        return struct.pack("<I", 4), struct.pack("<I", value)
+    if isinstance(value, float):
+        return struct.pack("<I", 6), struct.pack("<f", value)
+    return struct.pack("<I", 8), _string(value)
+
+
+def gguf_header(pairs, tensors):
+    """tensors: [(name, shape, type number, offset in the data)]."""
+    out = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(pairs))
+    for key, value in pairs.items():
+        kind, data = _value(value)
+        out += _string(key) + kind + data
+    for name, shape, kind, offset in tensors:
+        out += _string(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape[::-1], kind, offset)
+    return out + b"\0" * (-len(out) % ALIGNMENT)
+
+
+def write_gguf(path, pairs, tensors):
+    """tensors: {name: (type name, shape, bytes)}."""
+    import gguf
+
+    table, at = [], 0
+    for name, (kind, shape, data) in tensors.items():
+        table.append((name, shape, int(getattr(gguf.GGMLQuantizationType, kind)), at))
+        at += len(data) + -len(data) % ALIGNMENT
+    with open(path, "wb") as f:
+        f.write(gguf_header(pairs, table))
+        for _, _, data in tensors.values():
+            f.write(data + b"\0" * (-len(data) % ALIGNMENT))
+
+
+def encode(weight, kind):
+    """(bytes, the values that they stand for, f32)."""
+    import gguf
+
+    if kind == "BF16":
+        bits = np.ascontiguousarray(weight, np.float32).view(np.uint32) >> 16  # cut off: any bits will do for a test
+        return bits.astype(np.uint16).tobytes(), (bits << 16).view(np.float32).reshape(weight.shape)
+    if kind in _PLAIN:
+        stored = np.ascontiguousarray(weight, _PLAIN[kind][1])
+        return stored.tobytes(), stored.astype(np.float32)
+    number = getattr(gguf.GGMLQuantizationType, kind)
+    try:
+        raw = gguf.quantize(np.ascontiguousarray(weight, np.float32), number)
+    except NotImplementedError:
+        raw = _random_blocks(weight, kind)
+    return raw.tobytes(), gguf.dequantize(raw, number).reshape(weight.shape)
+
+
+def _random_blocks(weight, kind):
+    """For the types that the gguf package does not make: random integers and scales, about as large as the weight's."""
+    import zlib
+
+    import gguf
+
+    values, size = gguf.GGML_QUANT_SIZES[getattr(gguf.GGMLQuantizationType, kind)]
+    rng = np.random.default_rng(zlib.crc32(weight.tobytes()))
+    raw = rng.integers(0, 256, (*weight.shape[:-1], weight.shape[-1] // values, size), np.uint8)
+    spread = np.std(weight)
+    d, dmin = {"Q4_K": (spread / 300, spread / 40), "Q5_K": (spread / 600, spread / 40), "Q6_K": (spread / 1300, None)}[kind]
+    half = (raw.shape[:-1], np.float16)
+    if dmin is None:
+        raw[..., 208:210] = np.full(*half[:1], d, half[1])[..., None].view(np.uint8)
+    else:
+        raw[..., 0:2] = np.full(*half[:1], d, half[1])[..., None].view(np.uint8)
+        raw[..., 2:4] = np.full(*half[:1], dmin, half[1])[..., None].view(np.uint8)
+    return raw.reshape(*weight.shape[:-1], -1)
+
+
+def pair_rows(weight, heads):
+    """How GGUF files of some architectures order the rows of queries and keys: the two halves of a head interleaved."""
+    return weight.reshape(heads, 2, -1, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
+
+
+def to_gguf(config, weights, path, kind_of, arch, paired=False, norm_offset=0, transposed=()):
+    """A model's weights (Hugging Face names) as a GGUF file. kind_of(name) gives the type of each; returns the weights that the file stands for.
+    paired, norm_offset, transposed (parts of names): what GGUF files of the architecture do to rows, norms and linear layers."""
+    import gguf
+    from transformers.integrations.ggml import GGUF_CONFIG_MAPPING
+
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[arch.upper()], config.get("num_hidden_layers") or config["n_layer"])
+    flat = {**config, **config.get("rope_parameters", {})}
+    pairs = {"general.architecture": arch, "tokenizer.ggml.tokens": [f"t{i}" for i in range(config["vocab_size"])]}
+    for key, field in GGUF_CONFIG_MAPPING[arch].items():
+        if flat.get(field) is not None:
+            pairs[f"{arch}.{key}"] = flat[field]
+    tensors, stored = {}, {}
+    for name, weight in weights.items():
+        base, _, suffix = name.rpartition(".")
+        heads = {"q_proj": config.get("num_attention_heads"), "k_proj": config.get("num_key_value_heads")}.get(base.rpartition(".")[2])
+        moved = pair_rows(weight, heads) if paired and heads else weight + norm_offset if "norm" in name else weight
+        turned = weight.ndim == 2 and any(part in name for part in transposed)
+        moved = moved.T if turned else moved
+        kind = kind_of(name) if weight.ndim > 1 else "F32"
+        data, values = encode(moved, kind)
+        tensors[f"{names.get_name(base)}.{suffix}"] = (kind, moved.shape, data)
+        values = values.T if turned else values
+        if paired and heads:
+            values = values.reshape(heads, -1, 2, *values.shape[1:]).swapaxes(1, 2).reshape(values.shape)
+        stored[name] = values - norm_offset if "norm" in name else values
+    write_gguf(path, pairs, tensors)
+    return stored

@@ -1,7 +1,7 @@
 """Building a model from a folder through transformers' auto classes, and naming what is in it."""
 import os
 
-from etch_trace import custom_code
+from etch_trace import custom_code, gguf_file
 from etch_trace.report import TraceError
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -14,6 +14,8 @@ def read_config(folder):
 
     import transformers
 
+    if gguf_file.given() and not os.path.isfile(os.path.join(folder, "config.json")):
+        return gguf_file.config(folder)
     try:
         with open(os.path.join(folder, "config.json"), encoding="utf-8") as f:
             raw = json.load(f)
@@ -56,24 +58,35 @@ def load(auto_class, folder, config, task, *, dtype="float32", **kwargs):
     auto = getattr(transformers, auto_class)
     if type(config) not in auto._model_mapping and not custom_code.provides(config, auto_class):
         raise TraceError(f"a model of type '{config.model_type}' does not do the task {task} (it is not in transformers' {auto_class})", kind="unsupported")
-    _weights_present(folder)
+    if not gguf_file.given():
+        _weights_present(folder)
     safetensors.root = folder
     # The library's default loops over the experts that were hit, which depends on the data; this form gathers the weights of the chosen experts.
     kwargs.setdefault("experts_implementation", "batched_mm")
     attempts = [kwargs] if "attn_implementation" in kwargs else [{**kwargs, "attn_implementation": "sdpa"}, {**kwargs, "attn_implementation": "eager"}]
     for i, extra in enumerate(attempts):
         try:
-            model, loaded = auto.from_pretrained(folder, config=config, dtype=getattr(torch, dtype), local_files_only=True,
-                                                 trust_remote_code=custom_code.trusted,
-                                                 use_safetensors=True, output_loading_info=True, **extra)
+            with gguf_file.loading() as source:
+                model, loaded = auto.from_pretrained(folder, config=config, dtype=getattr(torch, dtype), local_files_only=True,
+                                                     trust_remote_code=custom_code.trusted, output_loading_info=True, ignore_mismatched_sizes=True,
+                                                     **source, **extra)
             break
         except ValueError as error:
             if "scaled_dot_product_attention" not in str(error) or i + 1 == len(attempts):
                 raise
+    _check_sizes(loaded.get("mismatched_keys"), os.path.isfile(os.path.join(folder, "config.json")))
+    gguf_file.finish(model, folder)
     model.eval()
     name(model)
     _missing.update(loaded.get("missing_keys") or ())
     return model
+
+
+def _check_sizes(mismatched, has_config):
+    if mismatched:
+        key, stored, wanted = sorted(mismatched)[0]
+        hint = "" if has_config else "; the configuration is what transformers makes of the GGUF file's metadata: put the model's config.json into the folder"
+        raise TraceError(f"the checkpoint does not fit the configuration: {key} is {list(stored)} in the file, {list(wanted)} in the model{hint}")
 
 
 _missing = set()  # parameters that the checkpoint lacks: the library fills them with random numbers

@@ -8,12 +8,13 @@ def trace(job):
     import torch  # noqa: F401
     from torch import _C
 
-    from etch_trace import custom_code, model, sandbox, tasks
+    from etch_trace import custom_code, gguf_file, model, sandbox, tasks
 
     _C.begin()
     task = tasks.find(job["task"])
     folder = os.path.abspath(job["model"])
-    if not os.path.isfile(os.path.join(folder, "config.json")):
+    gguf_file.begin(folder, job.get("gguf_file"))
+    if not gguf_file.given() and not os.path.isfile(os.path.join(folder, "config.json")):
         raise TraceError(f"{job['model']}: no config.json in it", kind="not_found")
     options = tasks.options(task, job.get("options") or {})
     task.load()
