@@ -9,7 +9,7 @@ typedef struct etch_kern_cx {
     void *(*scratch)(void *user, size_t bytes);  // 64-aligned, valid until the kernel returns; NULL when exhausted
     void *user;
     // Optional: inner loops for large f32 products and threads to spread them over. NULL: the scalar loops, on the calling thread.
-    const struct etch_gemm_kernels *gemm;
+    const struct etch_fgemm_kernels *fgemm;
     const struct etch_attention_isa *attention;   // the same for attention over f32
     struct etch_pool *pool;
 } etch_kern_cx;

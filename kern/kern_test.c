@@ -14,7 +14,7 @@
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/num.h"
-#include "kern/gemm/gemm.h"
+#include "kern/fgemm/fgemm.h"
 #include "kern/kern.h"
 
 // ---- tolerances ----
@@ -356,7 +356,7 @@ void test_kern_kern__large_products_agree(void **state)
             etch_val args[3] = { etch_val_tensor(&x), etch_val_tensor(mm ? &wt : &w), etch_val_tensor(&b) };
             for (int fast = 0; fast < 2; fast++) {
                 pool p = { .n = 0 };
-                etch_kern_cx cx = { .scratch = pool_scratch, .user = &p, .gemm = fast ? etch_gemm_select(etch_cpu_features()) : NULL };
+                etch_kern_cx cx = { .scratch = pool_scratch, .user = &p, .fgemm = fast ? etch_fgemm_select(etch_cpu_features()) : NULL };
                 etch_tensor *out = fast ? &z : &y;
                 assert_null(etch_kern_find(mm ? ETCH_OP_mm : ETCH_OP_linear)(&cx, args, mm ? 2 : 3, &out, 1));
                 for (int i = 0; i < p.n; i++) free(p.blocks[i]);

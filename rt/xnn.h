@@ -9,7 +9,9 @@
 #include "base/num.h"
 #include "base/pool.h"
 #include "kern/ew/ew.h"
+#include "kern/fgemm/fgemm.h"
 #include "kern/gemm/gemm.h"
+#include "kern/nhwc/nhwc.h"
 #include "kern/qblock/qblock.h"
 #include "pte/fb.h"
 #include "rt/delegate.h"
@@ -96,6 +98,7 @@ typedef struct etch_xnn {
     int n_externs;
     int *externs;               // argument -> value; -1: the payload does not use it
     const etch_gemm_kernels *gemm;
+    const etch_fgemm_kernels *fgemm;
     const etch_qblock_isa *qblock;
     etch_pool *pool;
     etch_rt_ties *ties;         // NULL: not counted
@@ -149,7 +152,9 @@ void *etch_xnn__take(etch_xnn_cx *cx, size_t bytes);
 etch_status *etch_xnn__run_node(etch_xnn_cx *cx, const etch_xnn_node *n) ETCH_MUST_USE;
 void etch_xnn__run_fc(etch_xnn_cx *cx, const etch_xnn_node *n);
 void etch_xnn__run_qblock(etch_xnn_cx *cx, const etch_xnn_node *first);
+void etch_xnn__run_fc_float(etch_xnn_cx *cx, const etch_xnn_node *n, size_t m, size_t channels, size_t k);
 void etch_xnn__run_conv(etch_xnn_cx *cx, const etch_xnn_node *n);
+void etch_xnn__run_conv_float(etch_xnn_cx *cx, const etch_xnn_node *n, const etch_nhwc *g);
 void etch_xnn__run_bmm(etch_xnn_cx *cx, const etch_xnn_node *n);
 void etch_xnn__run_move(etch_xnn_cx *cx, const etch_xnn_node *n);
 void etch_xnn__run_binary(etch_xnn_cx *cx, const etch_xnn_node *n);

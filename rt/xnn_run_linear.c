@@ -1,6 +1,6 @@
-// In: activations and weights. Out: fully connected layers, batch products and convolutions, as matrix products.
+// In: activations and weights. Out: fully connected layers and convolutions of quantised activations, as matrix products.
 //
-// Float operands go to etch_gemm; quantised activations become int16 (value minus zero point) and go to etch_qgemm. A convolution is the
+// Float activations go to xnn_run_float.c; quantised ones become int16 (value minus zero point) and go to etch_qgemm. A convolution is the
 // product of patches (a block of output pixels at a time) with its filter [OC, KH*KW*IC].
 #include "rt/xnn.h"
 
@@ -8,7 +8,6 @@
 
 #include "rt/xnn_window.h"
 
-static etch_gemm_type gemm_type(int t) { return t == XT_F16 ? ETCH_GEMM_F16 : t == XT_BF16 ? ETCH_GEMM_BF16 : t == XT_F32 ? ETCH_GEMM_F32 : ETCH_GEMM_I8; }
 static etch_qgemm_type qgemm_type(int t) { return t == XT_QUINT8 ? ETCH_QGEMM_U8 : t == XT_QCINT4 || t == XT_QBINT4 ? ETCH_QGEMM_W4 : ETCH_QGEMM_W8; }
 static bool is_static_q(const etch_xnn_value *v) { return v->type == XT_QINT8 || v->type == XT_QUINT8; }
 
@@ -69,8 +68,7 @@ static void run_fc_int(etch_xnn_cx *cx, const etch_xnn_node *n, size_t m, size_t
 
 void etch_xnn__run_fc(etch_xnn_cx *cx, const etch_xnn_node *n)
 {
-    const etch_xnn_value *in = etch_xnn__in(cx, n, 0), *w = etch_xnn__in(cx, n, 1), *out = etch_xnn__out(cx, n, 0);
-    bool turned = n->flags & XF_TRANSPOSE;
+    const etch_xnn_value *in = etch_xnn__in(cx, n, 0), *out = etch_xnn__out(cx, n, 0);
     if (n->blocks) {
         if (n->n_shared) etch_xnn__run_qblock(cx, n);
         return;
@@ -81,81 +79,7 @@ void etch_xnn__run_fc(etch_xnn_cx *cx, const etch_xnn_node *n)
         run_fc_int(cx, n, m, channels, k);
         return;
     }
-    const float *x = etch_xnn__floats(cx, in), *bias = bias_of(cx, n);
-    float *y = etch_xnn__float_out(cx, out);
-    void *scratch = etch_xnn__take(cx, etch_gemm_scratch(etch_pool_threads(cx->x->pool)));
-    if (cx->dry) return;
-    bool is_float = w->type == XT_F32 || w->type == XT_F16 || w->type == XT_BF16;
-    etch_gemm g = { .m = m, .n = channels, .k = k, .a = x, .lda = k, .b = is_float ? w->data : n->weights, .b_type = gemm_type(n->weights_type),
-                    .b_is_nk = !turned || !is_float, .bias = bias, .scale = is_float ? NULL : w->scales, .c = y, .ldc = channels, .lo = n->lo, .hi = n->hi };
-    g.ldb = g.b_is_nk ? k : channels;
-    etch_gemm_run(cx->x->gemm, &g, cx->x->pool, scratch);
-    etch_xnn__store(cx, out, y);
-}
-
-// ---- batch product
-
-typedef struct {
-    const etch_gemm_kernels *kn;
-    const etch_xnn_value *a, *b, *out;
-    etch_gemm g;
-    const float *x, *w;
-    float *y;
-    uint8_t *scratch;
-} batches;
-
-static etch_gemm batch(const batches *s, size_t i)
-{
-    size_t a = 0, b = 0, step_a = 1, step_b = 1;
-    for (int d = s->out->rank - 3; d >= 0; d--) {
-        size_t at = i % (size_t)s->out->dims[d];
-        i /= (size_t)s->out->dims[d];
-        int da = d + s->a->rank - s->out->rank, db = d + s->b->rank - s->out->rank;
-        size_t na = da >= 0 ? (size_t)s->a->dims[da] : 1, nb = db >= 0 ? (size_t)s->b->dims[db] : 1;
-        if (na > 1) a += at * step_a;
-        if (nb > 1) b += at * step_b;
-        step_a *= na;
-        step_b *= nb;
-    }
-    etch_gemm g = s->g;
-    g.a = s->x + a * g.m * g.k;
-    g.b = s->w + b * g.k * g.n;
-    return g;
-}
-
-static void one_batch(void *user, size_t i, int worker)
-{
-    const batches *s = user;
-    etch_gemm g = batch(s, i);
-    g.c = s->y + i * g.m * g.n;
-    etch_gemm_run_one(s->kn, &g, s->scratch + (size_t)worker * etch_gemm_scratch(1));
-}
-
-void etch_xnn__run_bmm(etch_xnn_cx *cx, const etch_xnn_node *n)
-{
-    const etch_xnn_value *a = etch_xnn__in(cx, n, 0), *b = etch_xnn__in(cx, n, 1), *out = etch_xnn__out(cx, n, 0);
-    batches s = { .kn = cx->x->gemm, .a = a, .b = b, .out = out, .x = etch_xnn__floats(cx, a) };
-    s.w = etch_xnn__floats(cx, b);
-    s.y = etch_xnn__float_out(cx, out);
-    s.scratch = etch_xnn__take(cx, etch_gemm_scratch(etch_pool_threads(cx->x->pool)));
-    if (cx->dry || !out->numel) return;
-    bool turned = n->flags & XF_TRANSPOSE;
-    s.g = (etch_gemm){ .m = (size_t)a->dims[a->rank - 2], .n = (size_t)out->dims[out->rank - 1], .k = (size_t)a->dims[a->rank - 1], .b_is_nk = turned,
-                       .b_type = ETCH_GEMM_F32, .lo = -INFINITY, .hi = INFINITY };
-    s.g.lda = s.g.k;
-    s.g.ldb = turned ? s.g.k : s.g.n;
-    s.g.ldc = s.g.n;
-    size_t count = (size_t)out->numel / (s.g.m * s.g.n);
-    if (count >= (size_t)etch_pool_threads(cx->x->pool)) {
-        etch_pool_run((size_t)out->numel * (s.g.k + 1) < 65536 ? NULL : cx->x->pool, count, one_batch, &s);
-    } else {
-        for (size_t i = 0; i < count; i++) {
-            etch_gemm g = batch(&s, i);
-            g.c = s.y + i * g.m * g.n;
-            etch_gemm_run(cx->x->gemm, &g, cx->x->pool, s.scratch);
-        }
-    }
-    etch_xnn__store(cx, out, s.y);
+    etch_xnn__run_fc_float(cx, n, m, channels, k);
 }
 
 // ---- convolution
@@ -163,8 +87,6 @@ void etch_xnn__run_bmm(etch_xnn_cx *cx, const etch_xnn_node *n)
 typedef struct {
     const etch_nhwc *g;
     const etch_xnn_value *in;
-    const float *x;
-    float *patches;
     int16_t *qpatches;
     const int32_t *zeros;
     int64_t first, channel, channels, k;
@@ -174,11 +96,8 @@ static void fill_patches(void *user, size_t from, size_t to)
 {
     const filling *f = user;
     int64_t a = f->first + (int64_t)from, b = f->first + (int64_t)to;
-    if (f->x)
-        etch_nhwc_patches_f32(f->g, f->x, f->channel, f->channels, a, b, f->patches + (int64_t)from * f->k);
-    else
-        etch_nhwc_patches_q8(f->g, f->in->data, f->in->type != XT_QUINT8, f->zeros, f->in->zero_point, f->channel, f->channels, a, b,
-                             f->qpatches + (int64_t)from * f->k);
+    etch_nhwc_patches_q8(f->g, f->in->data, f->in->type != XT_QUINT8, f->zeros, f->in->zero_point, f->channel, f->channels, a, b,
+                         f->qpatches + (int64_t)from * f->k);
 }
 
 // Output pixels a block: patches of about a megabyte, but enough rows to pay for laying out the weights.
@@ -187,35 +106,6 @@ static int64_t block_rows(int64_t pixels, int64_t k)
     int64_t rows = (1 << 18) / (k + 1);
     rows = rows < 64 ? 64 : rows;
     return rows < pixels ? rows : pixels;
-}
-
-static void run_conv_float(etch_xnn_cx *cx, const etch_xnn_node *n, const etch_nhwc *g)
-{
-    const etch_xnn_value *w = etch_xnn__in(cx, n, 1), *out = etch_xnn__out(cx, n, 0);
-    const etch_xnn_window *win = &n->win;
-    int64_t k = g->kh * g->kw * win->group_in, oc = (int64_t)win->groups * win->group_out, pixels = g->n * g->oh * g->ow;
-    bool direct = g->kh == 1 && g->kw == 1 && g->sh == 1 && g->sw == 1 && !g->top && !g->left && g->oh == g->h && g->ow == g->w;
-    int64_t rows = direct ? pixels : block_rows(pixels, k);
-    filling f = { .g = g, .x = etch_xnn__floats(cx, etch_xnn__in(cx, n, 0)), .k = k, .channels = win->group_in };
-    const float *bias = bias_of(cx, n);
-    float *y = etch_xnn__float_out(cx, out);
-    f.patches = direct ? NULL : etch_xnn__take(cx, sizeof(float) * (size_t)(rows * k));
-    void *scratch = etch_xnn__take(cx, etch_gemm_scratch(etch_pool_threads(cx->x->pool)));
-    if (cx->dry) return;
-    size_t w_elem = etch_xnn__elem(w->type);
-    for (int64_t at = 0; at < pixels; at += rows)
-        for (int64_t group = 0; group < win->groups; group++) {
-            int64_t m = pixels - at < rows ? pixels - at : rows;
-            f.first = at;
-            f.channel = group * win->group_in;
-            if (!direct) etch_xnn__spans(cx->x, (size_t)m, (size_t)(16384 / (k + 1) + 1), fill_patches, &f);
-            int64_t first = group * win->group_out;
-            etch_gemm p = { .m = (size_t)m, .n = win->group_out, .k = (size_t)k, .a = direct ? f.x + at * g->c + f.channel : f.patches,
-                            .lda = (size_t)(direct ? g->c : k), .b = w->data + (size_t)(first * k) * w_elem, .ldb = (size_t)k, .b_type = gemm_type(w->type),
-                            .b_is_nk = true, .bias = bias ? bias + first : NULL, .c = y + at * oc + first, .ldc = (size_t)oc, .lo = n->lo, .hi = n->hi };
-            etch_gemm_run(cx->x->gemm, &p, cx->x->pool, scratch);
-        }
-    etch_xnn__store(cx, out, y);
 }
 
 static void run_conv_int(etch_xnn_cx *cx, const etch_xnn_node *n, const etch_nhwc *g)
@@ -264,5 +154,5 @@ void etch_xnn__run_conv(etch_xnn_cx *cx, const etch_xnn_node *n)
         g.h = g.w = g.oh = g.ow = 1;
     }
     if (in->type == XT_QDINT8 || is_static_q(in)) run_conv_int(cx, n, &g);
-    else run_conv_float(cx, n, &g);
+    else etch_xnn__run_conv_float(cx, n, &g);
 }

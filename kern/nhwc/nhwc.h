@@ -13,11 +13,14 @@ typedef struct etch_nhwc {
     int64_t oh, ow;             // output
     int64_t kh, kw, sh, sw, dh, dw;
     int64_t top, left;          // padding before
-    bool transposed;            // patches only: strides spread the input instead of skipping it
+    bool transposed;            // pixels and patches only: strides spread the input instead of skipping it
 } etch_nhwc;
 
-// Output pixels [from, to) of n*oh*ow as rows of kh*kw*channels values; `channel` is the first input channel. Missing pixels: zero.
-void etch_nhwc_patches_f32(const etch_nhwc *g, const float *x, int64_t channel, int64_t channels, int64_t from, int64_t to, float *out);
+// Where the input pixel under window position `tap` (ky * kw + kx) of output pixel `pixel` of n*oh*ow begins, from `channel` on. A missing
+// pixel is ETCH_NHWC_ZEROS zeros.
+#define ETCH_NHWC_ZEROS 256
+const float *etch_nhwc_pixel_f32(const etch_nhwc *g, const float *x, int64_t channel, int64_t pixel, int64_t tap);
+// Output pixels [from, to) as rows of kh*kw*channels values; `channel` is the first input channel. Missing pixels: zero.
 // 8-bit input minus its zero point (one an image with `zeros` != NULL, else `zero`).
 void etch_nhwc_patches_q8(const etch_nhwc *g, const void *x, bool is_signed, const int32_t *zeros, int32_t zero, int64_t channel, int64_t channels,
                           int64_t from, int64_t to, int16_t *out);

@@ -34,9 +34,12 @@ static inline int64_t under(int64_t o, int64_t k, int64_t stride, int64_t dilati
         }                                                                                             \
     }
 
-void etch_nhwc_patches_f32(const etch_nhwc *g, const float *x, int64_t channel, int64_t channels, int64_t from, int64_t to, float *out)
+const float *etch_nhwc_pixel_f32(const etch_nhwc *g, const float *x, int64_t channel, int64_t pixel, int64_t tap)
 {
-    PATCHES(memcpy(out, x + at, sizeof *out * (size_t)channels))
+    static const float zeros[ETCH_NHWC_ZEROS];
+    int64_t image = pixel / (g->oh * g->ow), oy = pixel / g->ow % g->oh, ox = pixel % g->ow;
+    int64_t iy = under(oy, tap / g->kw, g->sh, g->dh, g->top, g->h, g->transposed), ix = under(ox, tap % g->kw, g->sw, g->dw, g->left, g->w, g->transposed);
+    return iy < 0 || ix < 0 ? zeros : x + ((image * g->h + iy) * g->w + ix) * g->c + channel;
 }
 
 void etch_nhwc_patches_q8(const etch_nhwc *g, const void *x, bool is_signed, const int32_t *zeros, int32_t zero, int64_t channel, int64_t channels,

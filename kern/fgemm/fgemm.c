@@ -1,0 +1,289 @@
+// In: two matrices of any supported layout. Out: their product, block by block, on several threads.
+//
+// A worker's block: for KC columns of A and NC of B at a time, B is laid out as tiles [KC, nr] (or used where it lies), then for MC rows of A,
+// laid out as tiles [KC, mr], each tile of B meets every tile of A: the tile of B stays in the first-level cache, those of A in the second.
+#include "kern/fgemm/fgemm.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "kern/fgemm/rows.h"
+
+static const etch_fgemm_kernels *const rows[] = {
+#define KERNELS(suffix, features) &etch_fgemm__##suffix,
+#include "kern/fgemm/kernels.def"
+#undef KERNELS
+    NULL,
+};
+
+const etch_fgemm_kernels *etch_fgemm_row(int i) { return i >= 0 && (size_t)i < sizeof rows / sizeof *rows ? rows[i] : NULL; }
+
+const etch_fgemm_kernels *etch_fgemm_select(unsigned features)
+{
+    const etch_fgemm_kernels *best = rows[0];
+    for (size_t i = 0; rows[i]; i++)
+        if ((rows[i]->needs & features) == rows[i]->needs) best = rows[i];
+    return best;
+}
+
+#define KC ((size_t)ETCH_FGEMM_KC)
+#define MC ((size_t)192)
+#define NC ((size_t)512)
+// Up to this many rows, dot products beat laying the weights out.
+#define DOT_ROWS 6
+#define DOT_COLUMNS 32
+// Fewer multiplications than this are not worth waking anyone.
+#define SMALL 65536
+
+typedef struct {
+    float a[(MC + ETCH_FGEMM_MAX_MR) * KC + 64];
+    float b[(NC + ETCH_FGEMM_MAX_NR) * KC];
+    float tile[ETCH_FGEMM_MAX_MR * ETCH_FGEMM_MAX_NR];
+    float bias[ETCH_FGEMM_MAX_NR], scale[ETCH_FGEMM_MAX_NR];
+} work;
+
+typedef struct { size_t i0, i1, j0, j1; } area;
+
+static const float zeros[ETCH_FGEMM_KC];
+
+size_t etch_fgemm_scratch(int n_threads) { return (size_t)n_threads * etch_align_up(sizeof(work), 64); }
+
+static work *work_of(void *scratch, int worker) { return (work *)(void *)((uint8_t *)scratch + (size_t)worker * etch_align_up(sizeof(work), 64)); }
+
+// ---- layout
+
+// Rows [i, i + n) and columns [p, p + k) of A as tiles [k, mr], missing rows zero.
+static void lay_out_a(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i, size_t n, size_t p, size_t k, float *out)
+{
+    const size_t mr = (size_t)kn->mr;
+    const float *at[ETCH_FGEMM_MAX_MR];
+    for (size_t t = 0; t < n; t += mr, out += k * mr) {
+        size_t m = n - t < mr ? n - t : mr;
+        for (size_t r = m; r < mr; r++) at[r] = zeros;
+        if (!g->gather) {
+            for (size_t r = 0; r < m; r++) at[r] = g->a + (i + t + r) * g->lda + p;
+            kn->pack_rows(at, k, out);
+            continue;
+        }
+        for (size_t q = 0; q < k;) {
+            size_t run = g->gather(g->user, i + t, m, p + q, k - q, at);
+            kn->pack_rows(at, run, out + q * mr);
+            q += run;
+        }
+    }
+}
+
+static float weight(const etch_fgemm *g, size_t at)
+{
+    switch (g->b_type) {
+    case ETCH_FGEMM_F16: return etch_f16_to_f32(((const uint16_t *)g->b)[at]);
+    case ETCH_FGEMM_BF16: return etch_bf16_to_f32(((const uint16_t *)g->b)[at]);
+    case ETCH_FGEMM_I8: return (float)((const int8_t *)g->b)[at];
+    default: return ((const float *)g->b)[at];
+    }
+}
+
+static size_t type_bytes(etch_fgemm_type t) { return t == ETCH_FGEMM_F32 ? 4 : t == ETCH_FGEMM_I8 ? 1 : 2; }
+
+// Columns [j, j + n) and rows [p, p + k) of B as one tile [k, nr], missing columns zero.
+static void lay_out_b(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t j, size_t n, size_t p, size_t k, float *out)
+{
+    const size_t nr = (size_t)kn->nr;
+    if (g->b_is_nk) {
+        kn->pack_columns(g->b_type, (const uint8_t *)g->b + (j * g->ldb + p) * type_bytes(g->b_type), g->ldb, n, k, out);
+        return;
+    }
+    for (size_t q = 0; q < k; q++, out += nr) {
+        size_t at = (p + q) * g->ldb + j;
+        if (g->b_type == ETCH_FGEMM_F32) memcpy(out, (const float *)g->b + at, sizeof *out * n);
+        else
+            for (size_t c = 0; c < n; c++) out[c] = weight(g, at + c);
+        for (size_t c = n; c < nr; c++) out[c] = 0;
+    }
+}
+
+// ---- blocks
+
+// The last columns' bias and scale, padded to a whole tile.
+static etch_fgemm_end end_of(const etch_fgemm *g, size_t j, size_t n, size_t nr, work *w)
+{
+    etch_fgemm_end e = { g->bias ? g->bias + j : NULL, g->scale ? g->scale + j : NULL, g->lo, g->hi };
+    if (n == nr) return e;
+    for (size_t c = 0; c < nr; c++) {
+        w->bias[c] = e.bias && c < n ? e.bias[c] : 0;
+        w->scale[c] = e.scale && c < n ? e.scale[c] : 0;
+    }
+    if (e.bias) e.bias = w->bias;
+    if (e.scale) e.scale = w->scale;
+    return e;
+}
+
+// One tile of columns against `m` rows of A that are laid out at w->a.
+static void column_tile(const etch_fgemm_kernels *kn, const etch_fgemm *g, work *w, const float *b, size_t ldb, size_t i, size_t m, size_t j, size_t n,
+                        size_t k, bool add, bool last)
+{
+    const size_t mr = (size_t)kn->mr, nr = (size_t)kn->nr;
+    etch_fgemm_end end = end_of(g, j, n, nr, w);
+    for (size_t t = 0; t < m; t += mr) {
+        size_t h = m - t < mr ? m - t : mr;
+        const float *a = w->a + t * k;
+        float *c = g->c + (i + t) * g->ldc + j;
+        if (n == nr) {
+            kn->tile((int)h, k, a, b, ldb, c, g->ldc, add, last ? &end : NULL);
+            continue;
+        }
+        for (size_t r = 0; add && r < h; r++) memcpy(w->tile + r * nr, c + r * g->ldc, sizeof *c * n);
+        kn->tile((int)h, k, a, b, ldb, w->tile, nr, add, last ? &end : NULL);
+        for (size_t r = 0; r < h; r++) memcpy(c + r * g->ldc, w->tile + r * nr, sizeof *c * n);
+    }
+}
+
+static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, work *w)
+{
+    const size_t nr = (size_t)kn->nr;
+    // Few rows read B once: laying it out would double the work.
+    bool in_place = !g->b_is_nk && g->b_type == ETCH_FGEMM_F32 && r.i1 - r.i0 <= 2 * (size_t)kn->mr;
+    for (size_t j = r.j0; j < r.j1; j += NC) {
+        size_t n = r.j1 - j < NC ? r.j1 - j : NC, p = 0;
+        do {
+            size_t k = g->k - p < KC ? g->k - p : KC;
+            for (size_t t = 0; t < n; t += nr) {
+                size_t width = n - t < nr ? n - t : nr;
+                if (!in_place || width < nr) lay_out_b(kn, g, j + t, width, p, k, w->b + t * k);
+            }
+            for (size_t i = r.i0; i < r.i1; i += MC) {
+                size_t m = r.i1 - i < MC ? r.i1 - i : MC;
+                lay_out_a(kn, g, i, m, p, k, w->a);
+                for (size_t t = 0; t < n; t += nr) {
+                    size_t width = n - t < nr ? n - t : nr;
+                    bool lies = in_place && width == nr;
+                    const float *b = lies ? (const float *)g->b + p * g->ldb + j + t : w->b + t * k;
+                    column_tile(kn, g, w, b, lies ? g->ldb : nr, i, m, j + t, width, k, p > 0, p + k >= g->k);
+                }
+            }
+            p += k;
+        } while (p < g->k);
+    }
+}
+
+// ---- dot products
+
+static inline float finish(const etch_fgemm *g, float y, size_t j)
+{
+    if (g->bias) y += g->bias[j];
+    if (g->scale) y *= g->scale[j];
+    return y < g->lo ? g->lo : y > g->hi ? g->hi : y;
+}
+
+static void dot_columns(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t j0, size_t j1)
+{
+    float y[12];
+    for (size_t j = j0; j < j1; j += 4) {
+        size_t n = j1 - j < 4 ? j1 - j : 4;
+        for (size_t i = 0; i < g->m; i += 3) {
+            int m = g->m - i < 3 ? (int)(g->m - i) : 3;
+            // Four rows at once; a rest of fewer one by one.
+            for (size_t r = 0; r < n; r += n == 4 ? 4 : 1) {
+                const void *w = (const uint8_t *)g->b + (j + r) * g->ldb * type_bytes(g->b_type);
+                kn->dots(m, g->a + i * g->lda, g->lda, g->b_type, w, n == 4 ? g->ldb : 0, g->k, y);
+                for (size_t c = 0; c < (n == 4 ? 4 : 1); c++)
+                    for (size_t q = 0; q < (size_t)m; q++) g->c[(i + q) * g->ldc + j + r + c] = finish(g, y[q * 4 + c], j + r + c);
+            }
+        }
+    }
+}
+
+static bool wants_dots(const etch_fgemm *g) { return g->b_is_nk && !g->gather && g->m <= DOT_ROWS; }
+
+// ---- threads
+
+typedef struct {
+    const etch_fgemm_kernels *kn;
+    const etch_fgemm *g;
+    void *scratch;
+    size_t parts_n, rows, columns;   // of a task
+    etch_fgemm_at *at;
+    const void *user;
+} job;
+
+static void dot_task(void *user, size_t i, int worker)
+{
+    const job *s = user;
+    (void)worker;
+    size_t j = i * DOT_COLUMNS;
+    dot_columns(s->kn, s->g, j, s->g->n - j < DOT_COLUMNS ? s->g->n : j + DOT_COLUMNS);
+}
+
+static void block_task(void *user, size_t i, int worker)
+{
+    const job *s = user;
+    area r = { i / s->parts_n * s->rows, 0, i % s->parts_n * s->columns, 0 };
+    r.i1 = s->g->m - r.i0 < s->rows ? s->g->m : r.i0 + s->rows;
+    r.j1 = s->g->n - r.j0 < s->columns ? s->g->n : r.j0 + s->columns;
+    block(s->kn, s->g, r, work_of(s->scratch, worker));
+}
+
+static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+
+// Splits C into at least `tasks` areas such that the least is laid out twice: every row part lays out all of B, every column part all of A.
+static void split(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t tasks, job *s)
+{
+    size_t mr = (size_t)kn->mr, nr = (size_t)kn->nr, tiles_m = ceil_div(g->m, mr), tiles_n = ceil_div(g->n, nr), best_m = 1, best_n = 1;
+    double best = INFINITY;
+    for (size_t pn = 1; pn <= tasks; pn++) {
+        size_t pm = ceil_div(tasks, pn);
+        pm = pm < tiles_m ? pm : tiles_m;
+        size_t wide = pn < tiles_n ? pn : tiles_n;
+        double idle = (double)(ceil_div(tiles_m, pm) * ceil_div(tiles_n, wide) * pm * wide) / (double)(tiles_m * tiles_n);
+        double few = pm * wide < tasks ? (double)tasks / (double)(pm * wide) : 1;
+        // Laying out costs about half a cycle a number, a product 1/16.
+        double cost = idle * few * (double)g->m * (double)g->n / 16 + 0.5 * (double)wide * (double)g->m + 0.4 * (double)pm * (double)g->n;
+        if (cost >= best) continue;
+        best = cost;
+        best_m = pm;
+        best_n = wide;
+    }
+    s->rows = ceil_div(tiles_m, best_m) * mr;
+    s->columns = ceil_div(tiles_n, best_n) * nr;
+    s->parts_n = ceil_div(g->n, s->columns);
+}
+
+void etch_fgemm_run(const etch_fgemm_kernels *kn, const etch_fgemm *g, etch_pool *pool, void *scratch)
+{
+    if (!g->m || !g->n) return;
+    if (g->m * g->n * (g->k + 1) < SMALL) pool = NULL;
+    job s = { .kn = kn, .g = g, .scratch = scratch };
+    if (wants_dots(g)) {
+        etch_pool_run(pool, ceil_div(g->n, DOT_COLUMNS), dot_task, &s);
+        return;
+    }
+    size_t threads = (size_t)etch_pool_threads(pool);
+    split(kn, g, threads > 1 ? 2 * threads : 1, &s);
+    etch_pool_run(pool, s.parts_n * ceil_div(g->m, s.rows), block_task, &s);
+}
+
+static void one_of_many(void *user, size_t i, int worker)
+{
+    const job *s = user;
+    etch_fgemm g = *s->g;
+    s->at(s->user, i, &g);
+    if (wants_dots(&g)) dot_columns(s->kn, &g, 0, g.n);
+    else block(s->kn, &g, (area){ 0, g.m, 0, g.n }, work_of(s->scratch, worker));
+}
+
+void etch_fgemm_run_many(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t count, etch_fgemm_at *at, const void *user, etch_pool *pool,
+                         void *scratch)
+{
+    if (!g->m || !g->n || !count) return;
+    if (count < (size_t)etch_pool_threads(pool)) {
+        for (size_t i = 0; i < count; i++) {
+            etch_fgemm one = *g;
+            at(user, i, &one);
+            etch_fgemm_run(kn, &one, pool, scratch);
+        }
+        return;
+    }
+    job s = { .kn = kn, .g = g, .scratch = scratch, .at = at, .user = user };
+    etch_pool_run(count * g->m * g->n * (g->k + 1) < SMALL ? NULL : pool, count, one_of_many, &s);
+}

@@ -1,0 +1,75 @@
+// Products of floating-point matrices: fp32 activations with fp32, fp16, bf16 or int8 weights, threads, bias and clamp included.
+//
+// In: rows of A (a matrix, or gathered by a function: convolution), B either way round. Out: C, every sum in some order of fp32 additions:
+// blocks of ETCH_FGEMM_KC products are added up one after the other.
+//
+// Blocks of A and B are laid out for the inner loop in the caller's scratch, about 0.7 MiB a thread; weights are never copied as a whole.
+// One or a few rows against weights [n, k] are dot products on the weights where they lie, so that a matrix-vector product reads them once.
+#ifndef ETCH_KERN_FGEMM_FGEMM_H
+#define ETCH_KERN_FGEMM_FGEMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/pool.h"
+
+#define ETCH_FGEMM_KC 256
+#define ETCH_FGEMM_MAX_MR 14
+#define ETCH_FGEMM_MAX_NR 32
+
+typedef enum { ETCH_FGEMM_F32, ETCH_FGEMM_F16, ETCH_FGEMM_BF16, ETCH_FGEMM_I8 } etch_fgemm_type;
+
+// What becomes of a finished sum: clamp((sum + bias[j]) * scale[j], lo, hi). Columns of one tile; NULL: none.
+typedef struct etch_fgemm_end { const float *bias, *scale; float lo, hi; } etch_fgemm_end;
+
+// One row of kernels.def: the inner loops of one instruction set.
+typedef struct etch_fgemm_kernels {
+    const char *name;
+    unsigned needs;      // features (base/cpu.h)
+    int mr, nr;
+    // c[i*ldc + j] = (add ? c : 0) + sum_p a[p*mr + i] * b[p*ldb + j], i < m <= mr, j < nr; with `end`: finished.
+    void (*tile)(int m, size_t k, const float *a, const float *b, size_t ldb, float *c, size_t ldc, bool add, const etch_fgemm_end *end);
+    // out[p*mr + i] = rows[i][p], i < mr, p < k. Writes up to 8 floats beyond.
+    void (*pack_rows)(const float *const *rows, size_t k, float *out);
+    // out[p*nr + j] = w[j*ldw + p], j < n <= nr, the rest zero; p < k.
+    void (*pack_columns)(etch_fgemm_type type, const void *w, size_t ldw, size_t n, size_t k, float *out);
+    // out[i*4 + r] = sum_p x[i*ldx + p] * w[r*ldw + p], i < m <= 3, r < 4.
+    void (*dots)(int m, const float *x, size_t ldx, etch_fgemm_type type, const void *w, size_t ldw, size_t k, float out[12]);
+} etch_fgemm_kernels;
+
+// The last row of kernels.def that `features` allow.
+const etch_fgemm_kernels *etch_fgemm_select(unsigned features);
+// All rows, for tests and benches; NULL beyond the last.
+const etch_fgemm_kernels *etch_fgemm_row(int i);
+
+// Sets rows[0 ... n) to where columns [p, p + k) of rows i, i+1, ... of A lie, for some k <= max_k of its choice, and returns that k.
+typedef size_t etch_fgemm_gather(const void *user, size_t i, size_t n, size_t p, size_t max_k, const float **rows);
+
+typedef struct etch_fgemm {
+    size_t m, n, k;
+    const float *a;         // [m, k], row stride lda; or NULL: `gather` says
+    size_t lda;
+    etch_fgemm_gather *gather;
+    const void *user;
+    const void *b;          // b_is_nk: [n, k], else [k, n]; row stride ldb in elements
+    size_t ldb;
+    etch_fgemm_type b_type;
+    bool b_is_nk;
+    const float *bias;      // [n] or NULL
+    const float *scale;     // [n] or NULL
+    float *c;               // [m, n], row stride ldc
+    size_t ldc;
+    float lo, hi;
+} etch_fgemm;
+
+// Bytes of scratch that any product needs on n_threads threads (64-aligned).
+size_t etch_fgemm_scratch(int n_threads);
+void etch_fgemm_run(const etch_fgemm_kernels *kn, const etch_fgemm *g, etch_pool *pool, void *scratch);
+
+// `count` products of one form, whose operands are found by `at` (which sets a, b and c of its copy): spread over the threads as a whole.
+typedef void etch_fgemm_at(const void *user, size_t i, etch_fgemm *g);
+void etch_fgemm_run_many(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t count, etch_fgemm_at *at, const void *user, etch_pool *pool,
+                         void *scratch);
+
+#endif
