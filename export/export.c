@@ -69,7 +69,7 @@ etch_status *etch_export(const etch_job *job, etch_progress *progress, etch_expo
     *out_report = (etch_export_report){ 0 };
     etch_export_opts o = { .model_dir = job->model, .dump_dir = job->dump_dir };
     ETCH_TRY(etch_recipe_parse(etch_str_of(job->recipe), &o.recipe));
-    ETCH_TRY(etch_job_quant(job, o.recipe, &o.quant));
+    ETCH_TRY(etch_job_quant(job, o.recipe, &o.quant, &o.quant_encoder));
     ETCH_TRY(trace(job, progress, out_report, &out_report->program));
     char path[4608];
     int n = snprintf(path, sizeof path, "%s/model.pte", job->output_dir);

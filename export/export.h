@@ -11,7 +11,7 @@
 typedef struct etch_export_opts {
     const char *model_dir;    // where FILE values are read; NULL: none
     etch_recipe recipe;
-    etch_quant_opts quant;
+    etch_quant_opts quant, quant_encoder;  // the second: of the methods named encoder or *_encoder
     const char *dump_dir;     // the graph text after every pass goes to DIR/NN-name.graph; NULL: nowhere
 } etch_export_opts;
 
@@ -25,7 +25,7 @@ typedef struct etch_export_report {
 
 etch_status *etch_recipe_parse(etch_str name, etch_recipe *out) ETCH_MUST_USE;
 // The quantization that the flags of a job ask for, checked (ETCH_USAGE).
-etch_status *etch_job_quant(const etch_job *job, etch_recipe recipe, etch_quant_opts *out) ETCH_MUST_USE;
+etch_status *etch_job_quant(const etch_job *job, etch_recipe recipe, etch_quant_opts *out, etch_quant_opts *out_encoder) ETCH_MUST_USE;
 // Runs the passes of a recipe over a program. `report` may be NULL.
 etch_status *etch_pipeline_run(etch_program *p, const etch_export_opts *o, const etch_weights *weights, etch_quant_report *report) ETCH_MUST_USE;
 // Passes and emission of a traced program; `path` appears whole or not at all. `progress` and `report` may be NULL.

@@ -12,7 +12,9 @@
 
 void etch_job_init(etch_job *job)
 {
-    *job = (etch_job){ .task = "text-generation", .recipe = "xnnpack", .dtype = "float32", .qparams = "hqq", .logits = "all", .qlinear_group_size = -1, .qembedding_group_size = -1 };
+    *job = (etch_job){ .task = "text-generation", .recipe = "xnnpack", .dtype = "float32", .qparams = "hqq", .logits = "all",
+                        .qlinear_group_size = -1, .qembedding_group_size = -1,
+                        .qlinear_encoder_group_size = -1, .qembedding_encoder_group_size = -1 };
 }
 
 // A name in the model folder comes before a path.
@@ -44,10 +46,14 @@ etch_status *etch_job_check(const etch_job *job)
     if (job->gguf_file) ETCH_TRY(check_gguf(job));
     else if (!etch_file_exists(path))
         return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: no config.json in it; give the folder that save_pretrained or a Hub download made", job->model);
-    if (job->qlinear_group_size >= 0 && !job->qlinear)
-        return ETCH_ERR(ETCH_USAGE, "--qlinear_group_size is given without --qlinear");
-    if (job->qembedding_group_size >= 0 && !job->qembedding)
-        return ETCH_ERR(ETCH_USAGE, "--qembedding_group_size is given without --qembedding");
+    const struct { const char *flag, *scheme; int64_t group; } given[] = {
+        { "--qlinear", job->qlinear, job->qlinear_group_size },
+        { "--qembedding", job->qembedding, job->qembedding_group_size },
+        { "--qlinear_encoder", job->qlinear_encoder, job->qlinear_encoder_group_size },
+        { "--qembedding_encoder", job->qembedding_encoder, job->qembedding_encoder_group_size },
+    };
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        if (given[i].group >= 0 && !given[i].scheme) return ETCH_ERR(ETCH_USAGE, "%s_group_size is given without %s", given[i].flag, given[i].flag);
     return NULL;
 }
 
@@ -83,12 +89,25 @@ etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
 
 unsigned etch_job_grants(const etch_job *job) { return job->trust_remote_code ? ETCH_GRANT_SCRATCH : ETCH_GRANT_NONE; }
 
-etch_status *etch_job_quant(const etch_job *job, etch_recipe recipe, etch_quant_opts *out)
+static etch_status *quant_opts(const char *suffix, const char *linear, int64_t linear_group, const char *embedding, int64_t embedding_group, etch_quant_opts *o)
 {
-    *out = (etch_quant_opts){ .linear_group = job->qlinear_group_size < 0 ? 32 : job->qlinear_group_size,
-                              .embedding_group = job->qembedding_group_size < 0 ? 0 : job->qembedding_group_size, .delegate = recipe == ETCH_RECIPE_XNNPACK };
-    if (job->qlinear) ETCH_TRY(etch_quant_parse_linear("--qlinear", etch_str_of(job->qlinear), &out->linear, &out->linear_fallback));
-    if (job->qembedding) ETCH_TRY(etch_quant_parse_embedding("--qembedding", etch_str_of(job->qembedding), &out->embedding));
+    char flag[32];
+    o->suffix = suffix;
+    o->linear_group = linear_group < 0 ? 32 : linear_group;
+    o->embedding_group = embedding_group < 0 ? 0 : embedding_group;
+    snprintf(flag, sizeof flag, "--qlinear%s", suffix);
+    if (linear) ETCH_TRY(etch_quant_parse_linear(flag, etch_str_of(linear), &o->linear, &o->linear_fallback));
+    snprintf(flag, sizeof flag, "--qembedding%s", suffix);
+    if (embedding) ETCH_TRY(etch_quant_parse_embedding(flag, etch_str_of(embedding), &o->embedding));
+    return etch_quant_check(o);
+}
+
+etch_status *etch_job_quant(const etch_job *job, etch_recipe recipe, etch_quant_opts *out, etch_quant_opts *out_encoder)
+{
+    *out = (etch_quant_opts){ .delegate = recipe == ETCH_RECIPE_XNNPACK };
     ETCH_TRY(etch_qparams_parse(etch_str_of(job->qparams), &out->rule));
-    return etch_quant_check(out);
+    *out_encoder = *out;
+    ETCH_TRY(quant_opts("", job->qlinear, job->qlinear_group_size, job->qembedding, job->qembedding_group_size, out));
+    return quant_opts("_encoder", job->qlinear_encoder, job->qlinear_encoder_group_size, job->qembedding_encoder, job->qembedding_encoder_group_size,
+                      out_encoder);
 }

@@ -20,9 +20,9 @@ typedef struct etch_job {
     int64_t image_size;           // pixels of a side; 0: the config's
     int64_t prefill_chunk;        // tokens of one call at most; 0: the task's default
     const char *logits;           // "all" | "last"
-    const char *qlinear, *qembedding;
+    const char *qlinear, *qembedding, *qlinear_encoder, *qembedding_encoder;  // the encoder's apart from the rest
     const char *qparams;          // "hqq" | "minmax"
-    int64_t qlinear_group_size, qembedding_group_size;  // -1: not given
+    int64_t qlinear_group_size, qembedding_group_size, qlinear_encoder_group_size, qembedding_encoder_group_size;  // -1: not given
     bool quiet, verify;
     const char *dump_dir;         // graph text after every pass, NULL: none
 } etch_job;

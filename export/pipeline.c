@@ -58,7 +58,7 @@ etch_status *etch_pipeline_run(etch_program *p, const etch_export_opts *o, const
     if (o->dump_dir) ETCH_TRYF(dump(p, o->dump_dir, 0, "trace"), "--dump");
     for (size_t i = 0; i < N_PASSES; i++) {
         if (!(passes[i].recipes & (1u << o->recipe))) continue;
-        ETCH_TRY(passes[i].fn ? passes[i].fn(p, &opts) : etch_quant_run(p, &o->quant, report ? report : &unused));
+        ETCH_TRY(passes[i].fn ? passes[i].fn(p, &opts) : etch_quant_run(p, &o->quant, &o->quant_encoder, report ? report : &unused));
         if (o->dump_dir) ETCH_TRYF(dump(p, o->dump_dir, i + 1, passes[i].name), "--dump");
 #ifdef ETCH_DEBUG
         ETCH_TRYF(etch_program_verify(p), "after pass %s", passes[i].name);

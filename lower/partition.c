@@ -32,11 +32,8 @@ typedef struct part {
 static bool tensor_fits(const lw_method *lm, const etch_tensor *t, bool is_const)
 {
     if (t->dtype != ETCH_F32 || t->rank > 6 || (t->rank == 0 && !is_const)) return false;
-    for (int i = 0; i < t->rank; i++) {
-        int64_t lo, hi;
-        etch_dim_range(&lm->m->program->syms, t->sizes[i], &lo, &hi);
-        if (lo < 1) return false;
-    }
+    for (int i = 0; i < t->rank; i++)
+        if (!etch_dim_known(&lm->m->program->syms, ETCH_CMP_GE, t->sizes[i], etch_dim_of(1))) return false;
     return true;
 }
 

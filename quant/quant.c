@@ -47,15 +47,16 @@ etch_status *etch_quant_parse_embedding(const char *flag, etch_str text, etch_qu
 
 etch_status *etch_quant_check(const etch_quant_opts *o)
 {
+    const char *x = o->suffix ? o->suffix : "";
     if (!o->delegate && (is_dynamic(o->linear) || is_dynamic(o->linear_fallback)))
-        return ETCH_ERR(ETCH_USAGE, "--qlinear %s needs --recipe xnnpack: the portable kernels of the official runtime cannot multiply quantized weights",
-                        etch_quant_name(is_dynamic(o->linear) ? o->linear : o->linear_fallback));
+        return ETCH_ERR(ETCH_USAGE, "--qlinear%s %s needs --recipe xnnpack: the portable kernels of the official runtime cannot multiply quantized weights",
+                        x, etch_quant_name(is_dynamic(o->linear) ? o->linear : o->linear_fallback));
     if (o->linear == ETCH_QUANT_8DA4W && o->linear_group % 32)
-        return ETCH_ERR(ETCH_USAGE, "--qlinear_group_size %lld: 8da4w takes a multiple of 32 (or 0: one group a row)", (long long)o->linear_group);
-    if (o->linear_group % 2) return ETCH_ERR(ETCH_USAGE, "--qlinear_group_size %lld: a multiple of 2 (or 0) is needed", (long long)o->linear_group);
+        return ETCH_ERR(ETCH_USAGE, "--qlinear%s_group_size %lld: 8da4w takes a multiple of 32 (or 0: one group a row)", x, (long long)o->linear_group);
+    if (o->linear_group % 2) return ETCH_ERR(ETCH_USAGE, "--qlinear%s_group_size %lld: a multiple of 2 (or 0) is needed", x, (long long)o->linear_group);
     if (o->linear_fallback && !o->linear_group)
-        return ETCH_ERR(ETCH_USAGE, "--qlinear: a fallback scheme has no use with --qlinear_group_size 0 (every linear fits one group a row)");
-    if (o->embedding_group % 2) return ETCH_ERR(ETCH_USAGE, "--qembedding_group_size %lld: a multiple of 2 (or 0) is needed", (long long)o->embedding_group);
+        return ETCH_ERR(ETCH_USAGE, "--qlinear%s: a fallback scheme has no use with --qlinear%s_group_size 0 (every linear fits one group a row)", x, x);
+    if (o->embedding_group % 2) return ETCH_ERR(ETCH_USAGE, "--qembedding%s_group_size %lld: a multiple of 2 (or 0) is needed", x, (long long)o->embedding_group);
     return NULL;
 }
 
@@ -286,20 +287,34 @@ static bool has_packed(const etch_method *m)
     return false;
 }
 
-etch_status *etch_quant_run(etch_program *p, const etch_quant_opts *o, etch_quant_report *report)
+static bool is_encoder(const etch_method *m)
+{
+    static const char end[] = "encoder";
+    const size_t n = sizeof end - 1;
+    return m->name.len >= n && !memcmp(m->name.ptr + m->name.len - n, end, n) && (m->name.len == n || m->name.ptr[m->name.len - n - 1] == '_');
+}
+
+etch_status *etch_quant_run(etch_program *p, const etch_quant_opts *o, const etch_quant_opts *encoder, etch_quant_report *report)
 {
     *report = (etch_quant_report){ 0 };
     ETCH_TRY(etch_quant_check(o));
+    ETCH_TRY(etch_quant_check(encoder));
+    int n_encoders = 0;
+    for (int i = 0; i < p->n_methods; i++) n_encoders += is_encoder(p->methods[i]);
+    if (!n_encoders && (encoder->linear || encoder->embedding))
+        return ETCH_ERR(ETCH_USAGE, "--q%s_encoder: the program of this task has no encoder; use --q%s", encoder->linear ? "linear" : "embedding",
+                        encoder->linear ? "linear" : "embedding");
     for (int i = 0; i < p->n_methods; i++) {
         etch_method *m = p->methods[i];
+        const etch_quant_opts *use = is_encoder(m) ? encoder : o;
         const bool packed = has_packed(m);
-        if (!packed && !o->linear && !o->embedding) continue;
+        if (!packed && !use->linear && !use->embedding) continue;
         etch_const_mark(m);
         for (etch_node *n = m->first, *next; n; n = next) {
             next = n->next;
             linear l;
-            if (o->linear && match_linear(n, &l)) ETCH_TRY(do_linear(p, m, n, l, o, report));
-            else if (o->embedding && match_embedding(n)) ETCH_TRY(do_embedding(p, m, n, o, report));
+            if (use->linear && match_linear(n, &l)) ETCH_TRY(do_linear(p, m, n, l, use, report));
+            else if (use->embedding && match_embedding(n)) ETCH_TRY(do_embedding(p, m, n, use, report));
         }
         if (packed) ETCH_TRY(list_others(p, m, report));
     }

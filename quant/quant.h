@@ -28,6 +28,7 @@ typedef struct etch_quant_opts {
     int64_t embedding_group;                  // 0: a scale a row (default)
     etch_qparams rule;
     bool delegate;                            // the recipe has a delegate that executes linear_dynamic and linear_channel
+    const char *suffix;                       // of the flags that gave these: "" or "_encoder"; for messages
 } etch_quant_opts;
 
 typedef struct etch_quant_entry {
@@ -52,6 +53,8 @@ etch_status *etch_quant_parse_embedding(const char *flag, etch_str text, etch_qu
 etch_status *etch_quant_check(const etch_quant_opts *o) ETCH_MUST_USE;
 const char *etch_quant_name(etch_quant_kind k);
 
-etch_status *etch_quant_run(etch_program *p, const etch_quant_opts *o, etch_quant_report *report) ETCH_MUST_USE;
+// `encoder` is for the methods named encoder or *_encoder, `o` for all others. `encoder` that asks for something in a program without such a method is
+// refused (ETCH_USAGE).
+etch_status *etch_quant_run(etch_program *p, const etch_quant_opts *o, const etch_quant_opts *encoder, etch_quant_report *report) ETCH_MUST_USE;
 
 #endif

@@ -35,21 +35,6 @@ for family in weights.names():
         family_test(family, recipe)
 
 
-# Models with an image or audio encoder: the encoder, the prompt's embeddings, the decoder over both, greedy steps.
-
-def multimodal_test(name):
-    def run(tmp):
-        model, out = weights.write_model(name, os.path.join(tmp, "model"), weights.MULTIMODAL), os.path.join(tmp, "out")
-        ok("export", "--model", model, "--task", "multimodal-text-to-text", "--max_seq_len", "64", "-o", out)
-        ok("verify", os.path.join(out, "model.pte"), weights.golden(name, weights.MULTIMODAL), "--atol", "1e-4", "--rtol", "1e-4")
-    run.__name__ = f"multimodal_{name}"
-    test(run)
-
-
-for family in weights.names(weights.MULTIMODAL):
-    multimodal_test(family)
-
-
 # The shipped example
 
 @test
