@@ -150,3 +150,49 @@ def to_gguf(config, weights, path, kind_of, arch, paired=False, norm_offset=0, t
         stored[name] = values - norm_offset if "norm" in name else values
     write_gguf(path, pairs, tensors)
     return stored
+
+
+# ---- GPTQ and AWQ checkpoints
+
+def quantise(weight, bits, group, symmetric):
+    """(integers, zero points [rows, groups], scales f16 [rows, groups]) of a matrix."""
+    w = weight.reshape(weight.shape[0], -1, group)
+    top = (1 << bits) - 1
+    if symmetric:
+        scales = (np.abs(w).max(-1) / (top / 2)).astype(np.float16)
+        zeros = np.full(scales.shape, (top + 1) // 2)
+    else:
+        low, high = np.minimum(w.min(-1), 0), np.maximum(w.max(-1), 0)
+        scales = ((high - low) / top).astype(np.float16)
+        zeros = np.clip(np.round(-low / scales.astype(np.float32)), 1, top).astype(np.int64)
+    q = np.clip(np.round(w / scales.astype(np.float32)[..., None]) + zeros[..., None], 0, top).astype(np.int64)
+    return q.reshape(weight.shape), zeros, scales
+
+
+def to_packed(weights, linear, method, bits=4, group=32, symmetric=True, checkpoint_format="gptq", act_order=False):
+    """(tensors of a GPTQ or AWQ checkpoint, the weights that they stand for). linear(name) says which matrices are packed."""
+    rng = np.random.default_rng(7)
+    tensors, stored = {}, {}
+    for name, weight in weights.items():
+        if not linear(name):
+            tensors[name] = stored[name] = weight
+            continue
+        base = name[:-len(".weight")]
+        order = rng.permutation(weight.shape[1]) if act_order else np.arange(weight.shape[1])  # columns in the order in which they were quantized
+        q, zeros, scales = quantise(weight[:, order], bits, group, symmetric)
+        group_of = np.empty(weight.shape[1], np.int32)
+        group_of[order] = np.arange(weight.shape[1]) // group
+        q = q[:, np.argsort(order)]
+        words, z = pack_awq(q, zeros) if method == "awq" else pack_gptq(q, zeros, bits, checkpoint_format)
+        tensors.update({f"{base}.qweight": words, f"{base}.qzeros": z, f"{base}.scales": np.ascontiguousarray(scales.T)})
+        if method == "gptq":
+            tensors[f"{base}.g_idx"] = group_of
+        stored[name] = (q - zeros[:, group_of]).astype(np.float32) * scales[:, group_of].astype(np.float32)
+    return tensors, stored
+
+
+def packed_config(config, method, bits=4, group=32, **more):
+    """config.json with the quantization_config that such checkpoints have."""
+    quant = {"quant_method": method, "bits": bits, "group_size": group}
+    quant.update({"version": "gemm", "zero_point": True} if method == "awq" else {"desc_act": False, "sym": True, "checkpoint_format": "gptq"})
+    return {**config, "quantization_config": {**quant, **more}}

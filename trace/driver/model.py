@@ -1,7 +1,7 @@
 """Building a model from a folder through transformers' auto classes, and naming what is in it."""
 import os
 
-from etch_trace import custom_code, gguf_file
+from etch_trace import custom_code, gguf_file, prequantized
 from etch_trace.report import TraceError
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -30,10 +30,15 @@ def read_config(folder):
 
     if not custom_code.check(folder, raw, kind in CONFIG_MAPPING) and kind not in CONFIG_MAPPING:
         raise TraceError(f"architecture '{kind}' is unknown to transformers {transformers.__version__}; a newer release may know it", kind="unsupported")
+    import safetensors
+
+    safetensors.packing = None if gguf_file.given() else prequantized.packing(folder, raw)
     try:
-        return transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=custom_code.trusted)
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=custom_code.trusted)
     except (ValueError, TypeError, KeyError) as error:
         raise TraceError(f"{folder}/config.json is not valid for '{kind}': {' '.join(str(error).split())}") from None
+    prequantized.strip(config)
+    return config
 
 
 def _weights_present(folder):

@@ -19,6 +19,8 @@ _DTYPES = {
 
 # Paths in the graph are relative to this folder; the driver sets it to the model's.
 root = None
+# Weights that several tensors hold together (etch_trace/prequantized.py), or None. They appear in the file that has the first of them, their parts in none.
+packing = None
 
 
 class SafetensorError(Exception):
@@ -82,6 +84,14 @@ def read_header(path):
     return metadata, tensors
 
 
+def dtype_of(name):
+    """torch.dtype of a name in a header; None for those that etch does not have."""
+    import torch
+
+    kind = getattr(torch, _DTYPES[name][0], None)
+    return kind if isinstance(kind, torch.dtype) else None
+
+
 def _entry(path, name, info):
     try:
         dtype, shape, (begin, end) = info["dtype"], list(info["shape"]), info["data_offsets"]
@@ -107,10 +117,11 @@ class _Slice:
         self._owner, self._name = owner, name
 
     def get_shape(self):
-        return list(self._owner._tensors[self._name][1])
+        packed = self._owner._packed.get(self._name)
+        return packing.shape(packed) if packed else list(self._owner._tensors[self._name][1])
 
     def get_dtype(self):
-        return self._owner._tensors[self._name][0]
+        return "F32" if self._name in self._owner._packed else self._owner._tensors[self._name][0]
 
     def __getitem__(self, key):
         tensor = self._owner.get_tensor(self._name)
@@ -122,6 +133,8 @@ class safe_open:
         self._path = os.fspath(filename)
         self._metadata, self._tensors = read_header(self._path)
         self._file = self._path if root is None else os.path.relpath(self._path, root)
+        self._packed, parts = packing.weights(self._tensors) if packing else ({}, ())
+        self._names = [name for name in self._tensors if name not in parts] + list(self._packed)
 
     def __enter__(self):
         return self
@@ -133,26 +146,27 @@ class safe_open:
         return self._metadata
 
     def keys(self):
-        return sorted(self._tensors)
+        return sorted(self._names)
 
     def offset_keys(self):
-        return sorted(self._tensors, key=lambda k: self._tensors[k][2:])
+        return sorted(self._names, key=lambda k: self._tensors[self._packed[k] + ".qweight" if k in self._packed else k][2:])
 
     def get_slice(self, name):
         self._need(name)
         return _Slice(self, name)
 
     def get_tensor(self, name):
-        import torch
         from torch import _C
 
+        if name in self._packed:
+            return packing.tensor(self._packed[name])
         dtype, shape, _, _ = self._need(name)
-        kind = getattr(torch, _DTYPES[dtype][0], None)
-        if not isinstance(kind, torch.dtype):
+        kind = dtype_of(dtype)
+        if kind is None:
             raise NotImplementedError(f"{self._file}: tensor {name!r} has dtype {dtype}, which etch does not read yet")
         return _C.file_tensor(self._file, name, kind, shape)
 
     def _need(self, name):
-        if name not in self._tensors:
+        if name not in self._tensors and name not in self._packed:
             raise SafetensorError(f"{self._path} does not contain tensor {name}")
-        return self._tensors[name]
+        return self._tensors.get(name)
