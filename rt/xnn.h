@@ -99,6 +99,7 @@ typedef struct etch_xnn {
     int *externs;               // argument -> value; -1: the payload does not use it
     const etch_gemm_kernels *gemm;
     const etch_fgemm_kernels *fgemm;
+    const etch_ew_kernels *ew;
     const etch_qblock_isa *qblock;
     etch_pool *pool;
     etch_rt_ties *ties;         // NULL: not counted

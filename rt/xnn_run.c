@@ -105,32 +105,32 @@ void etch_xnn__store(etch_xnn_cx *cx, const etch_xnn_value *v, const float *from
 
 // ---- elementwise
 
-typedef struct { const etch_xnn_node *n; const float *x; float *y; } unary;
+typedef struct { const etch_ew_kernels *ew; const etch_xnn_node *n; const float *x; float *y; } unary;
 
 static void unary_span(void *user, size_t from, size_t to)
 {
     const unary *u = user;
     bool is_clamp = u->n->row->kind == XK_CLAMP;
     float p = is_clamp ? u->n->lo : u->n->alpha;
-    etch_ew_unary_run((etch_ew_unary)u->n->row->op, p, u->n->hi, u->x + from, u->y + from, to - from);
+    u->ew->unary((etch_ew_unary)u->n->row->op, p, u->n->hi, u->x + from, u->y + from, to - from);
 }
 
 static void run_unary(etch_xnn_cx *cx, const etch_xnn_node *n)
 {
     const etch_xnn_value *in = etch_xnn__in(cx, n, 0), *out = etch_xnn__out(cx, n, 0);
     const float *x = etch_xnn__floats(cx, in);
-    unary u = { n, x, etch_xnn__float_out(cx, out) };
+    unary u = { cx->x->ew, n, x, etch_xnn__float_out(cx, out) };
     if (cx->dry) return;
     etch_xnn__spans(cx->x, (size_t)in->numel, PIECE / 4, unary_span, &u);
     etch_xnn__store(cx, out, u.y);
 }
 
-typedef struct { const float *x; float *y; size_t n; } softmax;
+typedef struct { const etch_ew_kernels *ew; const float *x; float *y; size_t n; } softmax;
 
 static void softmax_span(void *user, size_t from, size_t to)
 {
     const softmax *s = user;
-    etch_ew_softmax(s->x + from * s->n, s->y + from * s->n, to - from, s->n);
+    s->ew->softmax(s->x + from * s->n, s->y + from * s->n, to - from, s->n);
 }
 
 static void run_softmax(etch_xnn_cx *cx, const etch_xnn_node *n)
@@ -139,7 +139,7 @@ static void run_softmax(etch_xnn_cx *cx, const etch_xnn_node *n)
     const float *x = etch_xnn__floats(cx, in);
     float *y = etch_xnn__float_out(cx, out);
     if (cx->dry || !in->numel) return;
-    softmax s = { x, y, (size_t)in->dims[in->rank - 1] };
+    softmax s = { cx->x->ew, x, y, (size_t)in->dims[in->rank - 1] };
     etch_xnn__spans(cx->x, (size_t)in->numel / s.n, PIECE / 4 / s.n + 1, softmax_span, &s);
     etch_xnn__store(cx, out, y);
 }

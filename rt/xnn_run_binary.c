@@ -84,12 +84,12 @@ static void for_rows(etch_xnn *x, const etch_xnn_value *a, const etch_xnn_value 
     else etch_xnn__spans(x, (size_t)out->numel / n, 16384 / n + 1, some_rows, &r);
 }
 
-typedef struct { const etch_xnn_node *n; const float *a, *b; float *y; } floats;
+typedef struct { const etch_ew_kernels *ew; const etch_xnn_node *n; const float *a, *b; float *y; } floats;
 
 static void float_row(void *user, size_t a, size_t a_step, size_t b, size_t b_step, size_t y, size_t n)
 {
     const floats *f = user;
-    etch_ew_binary_run((etch_ew_binary)f->n->row->op, f->a + a, a_step, f->b + b, b_step, f->n->lo, f->n->hi, f->y + y, n);
+    f->ew->binary((etch_ew_binary)f->n->row->op, f->a + a, a_step, f->b + b, b_step, f->n->lo, f->n->hi, f->y + y, n);
 }
 
 // 8-bit sums in fixed point (20 fraction bits below the larger factor) and products in fp32, as the official kernels compute them.
@@ -150,7 +150,7 @@ void etch_xnn__run_binary(etch_xnn_cx *cx, const etch_xnn_node *n)
         if (!cx->dry) for_rows(cx->x, a, b, out, byte_row, &q);
         return;
     }
-    floats f = { n, etch_xnn__floats(cx, a), NULL, NULL };
+    floats f = { cx->x->ew, n, etch_xnn__floats(cx, a), NULL, NULL };
     f.b = etch_xnn__floats(cx, b);
     f.y = etch_xnn__float_out(cx, out);
     if (cx->dry) return;
