@@ -6,6 +6,7 @@
     { "--model", "-m", ETCH_OPT_STR, &(job).model, "DIR", "model folder: config.json and safetensors", 0, 0, true, "Model" }, \
     { "--gguf_file", NULL, ETCH_OPT_STR, &(job).gguf_file, "FILE", "weights from a GGUF file, and its configuration if DIR has none", 0, 0, false, NULL }, \
     { "--task", NULL, ETCH_OPT_STR, &(job).task, "TASK", "what the model is for (default text-generation)", 0, 0, false, NULL }, \
+    { "--task-file", NULL, ETCH_OPT_STR, &(job).task_file, "FILE.py", "a task of your own instead (docs/EXPORTING.md)", 0, 0, false, NULL }, \
     { "--dtype", NULL, ETCH_OPT_CHOICE, &(job).dtype, "float32|float16|bfloat16", "computation type (default float32)", 0, 0, false, NULL }, \
     { "--max_seq_len", NULL, ETCH_OPT_INT, &(job).max_seq_len, "N", "cache length in tokens (default: the task's)", 1, 1 << 24, false, NULL }, \
     { "--prefill_chunk", NULL, ETCH_OPT_INT, &(job).prefill_chunk, "N", "tokens of one call at most (default: cache length - 1)", 1, 1 << 24, false, NULL }, \

@@ -10,9 +10,11 @@
 #include "export/tracer.h"
 #include "st/gguf.h"
 
+static const char default_task[] = "text-generation";
+
 void etch_job_init(etch_job *job)
 {
-    *job = (etch_job){ .task = "text-generation", .recipe = "xnnpack", .dtype = "float32", .qparams = "hqq", .logits = "all",
+    *job = (etch_job){ .task = default_task, .recipe = "xnnpack", .dtype = "float32", .qparams = "hqq", .logits = "all",
                         .qlinear_group_size = -1, .qembedding_group_size = -1,
                         .qlinear_encoder_group_size = -1, .qembedding_encoder_group_size = -1 };
 }
@@ -46,6 +48,8 @@ etch_status *etch_job_check(const etch_job *job)
     if (job->gguf_file) ETCH_TRY(check_gguf(job));
     else if (!etch_file_exists(path))
         return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: no config.json in it; give the folder that save_pretrained or a Hub download made", job->model);
+    if (job->task_file && job->task != default_task) return ETCH_ERR(ETCH_USAGE, "--task and --task-file exclude each other");
+    if (job->task_file && !etch_file_exists(job->task_file)) return ETCH_ERR(ETCH_NOT_FOUND, "--task-file %s: there is no such file", job->task_file);
     const struct { const char *flag, *scheme; int64_t group; } given[] = {
         { "--qlinear", job->qlinear, job->qlinear_group_size },
         { "--qembedding", job->qembedding, job->qembedding_group_size },
@@ -71,6 +75,7 @@ etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
     if (job->max_seq_len) ok = ok && !json_object_set_new(options, "max_seq_len", json_integer(job->max_seq_len));
     ok = ok && !json_object_set_new(root, "model", json_string(job->model));
     ok = ok && !json_object_set_new(root, "task", json_string(job->task));
+    if (job->task_file) ok = ok && !json_object_set_new(root, "task_file", json_string(job->task_file));
     ok = ok && !json_object_set_new(root, "trust_remote_code", json_boolean(job->trust_remote_code));
     if (job->gguf_file) {
         char path[4608];

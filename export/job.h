@@ -12,6 +12,7 @@ typedef struct etch_job {
     bool trust_remote_code;       // code that lies in the folder may run, in the sandbox
     const char *gguf_file;        // weights, in the folder or anywhere; NULL: safetensors
     const char *task;             // "text-generation"
+    const char *task_file;        // a Python file that defines the task, in the place of `task`; NULL: none
     const char *recipe;           // "xnnpack" | "portable"
     const char *output_dir;
     const char *dtype;            // "float32" | "float16" | "bfloat16"

@@ -42,4 +42,105 @@ def encoder_flags(tmp):
         refused("export", "--model", TINY, *flags, "-o", bad, says=[says], code=2, no_file=bad)
 
 
+TASK_FILE = '''import torch
+from torch.export import Dim
+
+MODEL = "AutoModel"
+OPTIONS = {"max_seq_len": 64}
+
+
+def methods(model, options):
+    length = Dim("length", min=1, max=options["max_seq_len"])
+
+    def embed(input_ids, attention_mask):
+        states = model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        mask = attention_mask[:, :, None].to(states.dtype)
+        return torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=-1)
+
+    ids = (torch.int64, [1, length])
+    return {"embed": (embed, {"input_ids": ids, "attention_mask": ids}, ["embedding"])}
+
+
+def metadata(model, options):
+    return {"embedding_size": model.config.hidden_size}
+'''
+OWN_CLASS = '''import torch
+from transformers import LlamaConfig, LlamaModel, PreTrainedModel
+
+class Scored(PreTrainedModel):
+    """A head that no transformers class has, and a counter that persists between calls."""
+    config_class = LlamaConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.model = LlamaModel(config)
+        self.lm_head = torch.nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.post_init()
+
+class Counted(torch.nn.Module):
+    def __init__(self, scored):
+        super().__init__()
+        self.scored = scored
+        self.register_buffer("calls", torch.zeros(1, dtype=torch.int64))
+
+    def forward(self, input_ids):
+        self.calls.add_(1)
+        return self.scored.lm_head(self.scored.model(input_ids=input_ids, use_cache=False).last_hidden_state[:, -1]).amax(-1), self.calls + 0
+
+MODEL = Scored
+
+def methods(model, options):
+    return {"score": (Counted(model), {"input_ids": (torch.int64, [1, 4])}, ["best", "calls"])}
+'''
+
+
+def write(path, text):
+    with open(path, "w") as f:
+        f.write(text)
+    return path
+
+
+@test
+def task_files(tmp):
+    import numpy as np
+    from safetensors.numpy import load_file, save_file
+    model, out = weights.write_model("llama", os.path.join(tmp, "model")), os.path.join(tmp, "out")
+    ok("export", "--model", model, "--task-file", write(tmp + "/embed.py", TASK_FILE), "-o", out)
+    shown = ok("inspect", out + "/model.pte").stdout
+    assert "method embed" in shown and "embedding_size = 64" in shown, shown
+    save_file({"in0": np.arange(5)[None], "in1": np.array([[1, 1, 1, 0, 0]])}, tmp + "/in.safetensors")
+    save_file({"in0": np.arange(3)[None], "in1": np.ones((1, 3), np.int64)}, tmp + "/short.safetensors")
+    vectors = []
+    for name in ("in", "short"):  # what the mask hides changes nothing
+        ok("run", out + "/model.pte", "--method", "embed", "--inputs", f"{tmp}/{name}.safetensors", "--outputs", f"{tmp}/{name}.out")
+        vectors.append(next(iter(load_file(f"{tmp}/{name}.out").values())))
+    assert abs(np.linalg.norm(vectors[0]) - 1) < 1e-5 and np.abs(vectors[0] - vectors[1]).max() < 1e-5
+    ok("export", "--model", model, "--task-file", write(tmp + "/own.py", OWN_CLASS), "-o", out)
+    io = load_file(weights.golden("llama"))
+    ids, logits = io["s0.forward.in0"][:, :4], io["s0.forward.out0"][:, 3]
+    save_file({k: v for i in range(2) for k, v in {f"s{i}.score.in0": np.ascontiguousarray(ids), f"s{i}.score.out0": logits.max(-1),
+                                                   f"s{i}.score.out1": np.array([i + 1])}.items()}, tmp + "/io.safetensors")
+    ok("verify", out + "/model.pte", tmp + "/io.safetensors", *TOL)
+
+
+@test
+def bad_task_files(tmp):
+    """Each fault is told by the file, and by its line where it has one."""
+    model, bad = weights.write_model("llama", os.path.join(tmp, "model")), os.path.join(tmp, "bad")
+    line = TASK_FILE[:TASK_FILE.index("mask.sum(1)")].count("\n") + 1
+    cases = (("mask.sum(1)", "mask.sum(9)", f"bad.py:{line}: ", 1), ("import torch\n", "import toch\n", "bad.py:1: ModuleNotFoundError", 1),
+             ("def methods(", "def methds(", "no function methods", 2), ("return {", "return {(:", "SyntaxError", 1),
+             ('"AutoModel"', '"AutoModl"', "'AutoModl' is not one of transformers' auto classes", 2), ("min=1, max=options", "min=1)  # options", "largest value", 2),
+             ("(embed, {", "(7, {", "not (callable", 2), ('"embedding_size": model', '"embedding_size": model, "x": model', "metadata() gave", 2),
+             ("input_ids=input_ids, ", "input_ids=model, ", "bad.py:12: TypeError", 1), ("import torch\n", 'open("/tmp/x", "w")\nimport torch\n', "the sandbox stopped it", 1))
+    for old, new, says, code in cases:
+        assert old in TASK_FILE, old
+        file = write(tmp + "/bad.py", TASK_FILE.replace(old, new, 1))
+        refused("export", "--model", model, "--task-file", file, "-o", bad, says=[says, "bad.py"], code=code, no_file=bad)
+    file = write(tmp + "/bad.py", TASK_FILE)
+    refused("export", "--model", model, "--task-file", file, "--task", "fill-mask", "-o", bad, says=["--task-file"], code=2, no_file=bad)
+    refused("export", "--model", model, "--task-file", file, "--logits", "last", "-o", bad, says=["does not apply"], code=2, no_file=bad)
+    refused("export", "--model", model, "--task-file", tmp + "/none.py", "-o", bad, says=["no such file"], code=1, no_file=bad)
+
+
 main()

@@ -1,6 +1,7 @@
 """In: one JSON job on standard input. Out: graph text on a file descriptor; JSON lines (stage, note, error) on standard error.
 
-Job: {"model": FOLDER, "task": NAME, "options": {...}, "trust_remote_code": false, "gguf_file": PATH or null, "fd": 3}, or {"doctor": true}.
+Job: {"model": FOLDER, "task": NAME, "options": {...}, "trust_remote_code": false, "gguf_file": PATH or null,
+"task_file": PATH or null, "fd": 3}, or {"doctor": true}.
 Exit code 1 with one error line when something is wrong.
 """
 import json

@@ -24,10 +24,10 @@ def common(config, generation_config=None, dtype="float32", **more):
         "enable_dynamic_shape": True,
         **more,
     }
-    return {name: value for name, value in values.items() if _storable(value)}
+    return {name: value for name, value in values.items() if storable(value)}
 
 
-def _storable(value):
+def storable(value):
     if isinstance(value, (bool, int, float, str)):
         return True
     return isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(v, (int, float)) for v in value)

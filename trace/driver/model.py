@@ -54,15 +54,21 @@ def _weights_present(folder):
 
 def load(auto_class, folder, config, task, *, dtype="float32", **kwargs):
     """A model in eval mode whose parameters are leaves of the graph. `auto_class` is the name of a transformers auto class."""
-    import safetensors
-    import torch
     import transformers
 
-    if dtype not in DTYPES:
-        raise TraceError(f"dtype '{dtype}' is not one of {', '.join(DTYPES)}", kind="usage")
     auto = getattr(transformers, auto_class)
     if type(config) not in auto._model_mapping and not custom_code.provides(config, auto_class):
         raise TraceError(f"a model of type '{config.model_type}' does not do the task {task} (it is not in transformers' {auto_class})", kind="unsupported")
+    return load_class(auto, folder, config, dtype=dtype, **kwargs)
+
+
+def load_class(auto, folder, config, *, dtype="float32", **kwargs):
+    """The same for any class that has from_pretrained."""
+    import safetensors
+    import torch
+
+    if dtype not in DTYPES:
+        raise TraceError(f"dtype '{dtype}' is not one of {', '.join(DTYPES)}", kind="usage")
     if not gguf_file.given():
         _weights_present(folder)
     safetensors.root = folder

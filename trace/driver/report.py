@@ -23,7 +23,7 @@ def note(text):
     emit(note=text)
 
 
-def _location(error):
+def location(error):
     """Source line of the innermost frame that belongs to a model library: "modeling_x.py:123"."""
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     found = ""
@@ -80,5 +80,5 @@ def describe(error):
         message = f"{type(cause).__name__}: {message}"
     module = getattr(cause, "_etch_module", "") or getattr(error, "_etch_module", "")
     plain = isinstance(cause, TraceError) or type(cause).__name__ == "SafetensorError"  # not about a line of the model
-    where = "" if plain else _location(cause) or _location(error)
+    where = "" if plain else location(cause) or location(error)
     return {"message": message, "where": where, "module": module, "kind": kind}

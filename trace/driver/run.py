@@ -8,18 +8,24 @@ def trace(job):
     import torch  # noqa: F401
     from torch import _C
 
-    from etch_trace import custom_code, gguf_file, model, sandbox, tasks
+    from etch_trace import custom_code, gguf_file, model, sandbox, task_file, tasks
 
     _C.begin()
-    task = tasks.find(job["task"])
+    task = None if job.get("task_file") else tasks.find(job["task"])
     folder = os.path.abspath(job["model"])
     gguf_file.begin(folder, job.get("gguf_file"))
     if not gguf_file.given() and not os.path.isfile(os.path.join(folder, "config.json")):
         raise TraceError(f"{job['model']}: no config.json in it", kind="not_found")
+    custom_code.begin(folder, bool(job.get("trust_remote_code")))
+    if task is None:  # code that is not etch's runs in the sealed sandbox only
+        import transformers  # noqa: F401
+
+        sandbox.seal()
+        task = task_file.find(job["task_file"])
     options = tasks.options(task, job.get("options") or {})
     task.load()
-    custom_code.begin(folder, bool(job.get("trust_remote_code")))
-    sandbox.seal()
+    if not job.get("task_file"):
+        sandbox.seal()
     emit(stage="build")
     exportable = task.build(folder, options)
     emit(stage="trace")
