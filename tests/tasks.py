@@ -68,13 +68,12 @@ OWN_CLASS = '''import torch
 from transformers import LlamaConfig, LlamaModel, PreTrainedModel
 
 class Scored(PreTrainedModel):
-    """A head that no transformers class has, and a counter that persists between calls."""
+    """The best logit over the tied table, and a counter that persists between calls."""
     config_class = LlamaConfig
 
     def __init__(self, config):
         super().__init__(config)
         self.model = LlamaModel(config)
-        self.lm_head = torch.nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
 
 class Counted(torch.nn.Module):
@@ -85,7 +84,8 @@ class Counted(torch.nn.Module):
 
     def forward(self, input_ids):
         self.calls.add_(1)
-        return self.scored.lm_head(self.scored.model(input_ids=input_ids, use_cache=False).last_hidden_state[:, -1]).amax(-1), self.calls + 0
+        last = self.scored.model(input_ids=input_ids, use_cache=False).last_hidden_state[:, -1]
+        return (last @ self.scored.model.get_input_embeddings().weight.T).amax(-1), self.calls + 0
 
 MODEL = Scored
 
