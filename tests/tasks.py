@@ -27,6 +27,16 @@ for family in weights.names(weights.MULTIMODAL):
 
 
 @test
+def embedding_model(tmp):
+    """As it is published: the base model's names in the checkpoint, the causal model's in the config, the pooling beside them."""
+    model, out = weights.write_model("qwen3_embedding", os.path.join(tmp, "model"), weights.EMBEDDING), os.path.join(tmp, "out")
+    for task, golden in (("text-generation", "generate"), ("feature-extraction", "golden")):
+        for recipe in ("portable", "xnnpack"):
+            ok("export", "--model", model, "--task", task, "--recipe", recipe, "--max_seq_len", "64", "-o", out)
+            ok("verify", os.path.join(out, "model.pte"), os.path.join(weights.EMBEDDING, "qwen3_embedding", golden + ".safetensors"), *TOL)
+
+
+@test
 def encoder_flags(tmp):
     """--q*_encoder touch the encoder alone, and are refused where they cannot be honoured."""
     model, out = weights.write_model("gemma3", os.path.join(tmp, "model"), weights.MULTIMODAL), os.path.join(tmp, "out")

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "families")
 MULTIMODAL = os.path.join(os.path.dirname(HERE), "multimodal")
+EMBEDDING = os.path.join(os.path.dirname(HERE), "embedding")
 
 
 def tensor(name, shape):
@@ -37,9 +38,7 @@ def names(here=HERE):
 
 def write_model(name, folder, here=HERE):
     os.makedirs(folder, exist_ok=True)
-    for file in ("config.json", "preprocessor_config.json"):
-        if os.path.exists(os.path.join(here, name, file)):
-            shutil.copy(os.path.join(here, name, file), folder)
+    shutil.copytree(os.path.join(here, name), folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("tensors.json", "*.safetensors"))
     with open(os.path.join(here, name, "tensors.json")) as f:
         shapes = json.load(f)
     save_file({n: tensor(n, s) for n, s in shapes.items()}, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})

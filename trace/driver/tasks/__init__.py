@@ -10,6 +10,7 @@ from etch_trace.report import TraceError
 _REGISTRY = {
     "text-generation": "text_generation",
     "fill-mask": "fill_mask",
+    "feature-extraction": "feature_extraction",
     "image-classification": "image_classification",
     "object-detection": "object_detection",
     "text2text-generation": "text2text_generation",
