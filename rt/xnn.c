@@ -29,6 +29,8 @@ static etch_status *init(etch_span blob, const etch_delegate_env *env, void **ou
     x->gemm = etch_gemm_select(etch_cpu_features());
     x->fgemm = etch_fgemm_select(etch_cpu_features());
     x->ew = etch_ew_select(etch_cpu_features());
+    x->nhwc = etch_nhwc_select(etch_cpu_features());
+    x->transpose = etch_transpose_select(etch_cpu_features());
     x->qblock = etch_qblock_select(etch_cpu_features());
     x->max_bytes = env->max_bytes;
     x->ties = env->ties;

@@ -12,6 +12,7 @@
 #include "kern/fgemm/fgemm.h"
 #include "kern/gemm/gemm.h"
 #include "kern/nhwc/nhwc.h"
+#include "kern/transpose/transpose.h"
 #include "kern/qblock/qblock.h"
 #include "pte/fb.h"
 #include "rt/delegate.h"
@@ -100,6 +101,8 @@ typedef struct etch_xnn {
     const etch_gemm_kernels *gemm;
     const etch_fgemm_kernels *fgemm;
     const etch_ew_kernels *ew;
+    const etch_nhwc_kernels *nhwc;
+    const etch_transpose_kernels *transpose;
     const etch_qblock_isa *qblock;
     etch_pool *pool;
     etch_rt_ties *ties;         // NULL: not counted

@@ -57,11 +57,55 @@ static void tidy(box *b)
     b->rank = n;
 }
 
+// A box whose innermost dim is contiguous in the target, and whose dim `turned` in the source.
+typedef struct { const box *b; const etch_transpose_kernels *kn; int turned; int64_t piece, pieces; } turning;
+
+// Unit i: one place of the other dims, one piece of the turned one.
+static void turn_span(void *user, size_t from, size_t to)
+{
+    const turning *t = user;
+    const box *b = t->b;
+    int last = b->rank - 1;
+    for (size_t i = from; i < to; i++) {
+        int64_t first = (int64_t)i % t->pieces * t->piece, n = b->dims[t->turned] - first, s = first * b->s[t->turned], d = first * b->d[t->turned];
+        size_t rest = i / (size_t)t->pieces;
+        for (int k = last - 1; k >= 0; k--) {
+            if (k == t->turned) continue;
+            int64_t at = (int64_t)(rest % (size_t)b->dims[k]);
+            rest /= (size_t)b->dims[k];
+            s += at * b->s[k];
+            d += at * b->d[k];
+        }
+        t->kn->run((const uint32_t *)(const void *)(b->from + s), (size_t)b->s[last] / 4, (uint32_t *)(void *)(b->to + d), (size_t)b->d[t->turned] / 4,
+                   (size_t)b->dims[last], (size_t)(n < t->piece ? n : t->piece));
+    }
+}
+
+// Matrices of 4-byte elements are turned block by block. False when the box holds none.
+static bool turn_box(etch_xnn *x, const box *b)
+{
+    int last = b->rank - 1;
+    if (b->run != 4 || last < 1 || b->d[last] != 4 || b->dims[last] < 4) return false;
+    turning t = { b, x->transpose, -1, 0, 0 };
+    size_t others = 1;
+    for (int k = 0; k < last; k++)
+        if (b->s[k] == 4) t.turned = k;
+    if (t.turned < 0 || b->dims[t.turned] < 4) return false;
+    for (int k = 0; k < last; k++)
+        if (k != t.turned) others *= (size_t)b->dims[k];
+    t.piece = 8192 / b->dims[last] / 16 * 16 + 16;
+    t.pieces = (b->dims[t.turned] + t.piece - 1) / t.piece;
+    size_t cost = (size_t)(b->dims[last] * (t.piece < b->dims[t.turned] ? t.piece : b->dims[t.turned]));
+    etch_xnn__spans(x, others * (size_t)t.pieces, 8192 / cost + 1, turn_span, &t);
+    return true;
+}
+
 static void copy_box(etch_xnn *x, box *b)
 {
     for (int i = 0; i < b->rank; i++)
         if (!b->dims[i]) return;
     tidy(b);
+    if (turn_box(x, b)) return;
     size_t n = 1;
     for (int i = 0; i < b->rank - 1; i++) n *= (size_t)b->dims[i];
     size_t cost = b->run * (b->rank ? (size_t)b->dims[b->rank - 1] : 1);

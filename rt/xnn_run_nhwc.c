@@ -6,13 +6,17 @@
 #include "kern/nhwc/nhwc.h"
 #include "rt/xnn_window.h"
 
+// Channels of a mean that one task takes: whole cache lines of several pixels.
+#define MEAN_CHANNELS 64
+
 typedef struct {
+    const etch_nhwc_kernels *kn;
     const etch_xnn_node *n;
     etch_nhwc g;
     const float *x, *w, *bias;
     float *y;
     int32_t *index, *acc;
-    int64_t mult;
+    int64_t mult, parts;
     const etch_xnn_value *in, *filter, *out;
     const int32_t *bias_q;
 } job;
@@ -23,11 +27,19 @@ static void body(void *user, size_t from_, size_t to_)
     int64_t from = (int64_t)from_, to = (int64_t)to_;
     float lo = j->n->lo, hi = j->n->hi;
     switch ((etch_xnn_kind)j->n->row->kind) {
-    case XK_DWCONV: etch_nhwc_depthwise_f32(&j->g, j->mult, j->x, j->w, j->bias, lo, hi, from, to, j->y); break;
-    case XK_AVGPOOL: etch_nhwc_average(&j->g, j->x, lo, hi, from, to, j->y); break;
-    case XK_MAXPOOL: etch_nhwc_max(&j->g, j->x, lo, hi, from, to, j->y); break;
+    case XK_DWCONV:
+        if (j->mult == 1) j->kn->depthwise(&j->g, j->x, j->w, j->bias, lo, hi, from, to, j->y);
+        else etch_nhwc_depthwise_f32(&j->g, j->mult, j->x, j->w, j->bias, lo, hi, from, to, j->y);
+        break;
+    case XK_AVGPOOL: j->kn->average(&j->g, j->x, lo, hi, from, to, j->y); break;
+    case XK_MAXPOOL: j->kn->max(&j->g, j->x, lo, hi, from, to, j->y); break;
     case XK_ARGMAXPOOL: etch_nhwc_argmax(&j->g, j->x, from, to, j->y, j->index); break;
-    case XK_GLOBALAVG: etch_nhwc_mean(&j->g, j->x, lo, hi, from, to, j->y); break;
+    case XK_GLOBALAVG:
+        for (int64_t i = from; i < to; i++) {
+            int64_t c0 = i % j->parts * MEAN_CHANNELS, c1 = c0 + MEAN_CHANNELS < j->g.c ? c0 + MEAN_CHANNELS : j->g.c;
+            j->kn->mean(&j->g, j->x, lo, hi, i / j->parts, c0, c1, j->y);
+        }
+        break;
     case XK_RESIZE: {
         etch_resize how = j->n->flags & XF_ALIGN_CORNERS ? ETCH_RESIZE_ALIGN_CORNERS : j->n->flags & XF_SAME ? ETCH_RESIZE_LEGACY : ETCH_RESIZE_HALF_PIXEL;
         etch_nhwc_bilinear(&j->g, how, j->x, from, to, j->y);
@@ -81,7 +93,7 @@ static void run_depthwise_q8(etch_xnn_cx *cx, const etch_xnn_node *n, etch_nhwc 
 void etch_xnn__run_nhwc(etch_xnn_cx *cx, const etch_xnn_node *n)
 {
     const etch_xnn_value *in = etch_xnn__in(cx, n, 0), *out = etch_xnn__out(cx, n, 0);
-    job j = { .n = n, .g = etch_xnn__window(n, in, out) };
+    job j = { .kn = cx->x->nhwc, .n = n, .g = etch_xnn__window(n, in, out) };
     if (n->row->kind == XK_DWCONV) {
         j.mult = n->win.group_out;
         if (in->type == XT_QINT8 || in->type == XT_QUINT8) {
@@ -95,9 +107,10 @@ void etch_xnn__run_nhwc(etch_xnn_cx *cx, const etch_xnn_node *n)
     j.y = etch_xnn__float_out(cx, out);
     if (cx->dry || !out->numel) return;
     if (n->row->kind == XK_ARGMAXPOOL) j.index = etch_xnn__mut(etch_xnn__out(cx, n, 1));
-    size_t units = (size_t)(n->row->kind == XK_GLOBALAVG ? j.g.n : j.g.n * j.g.oh);
+    j.parts = (j.g.c + MEAN_CHANNELS - 1) / MEAN_CHANNELS;
+    size_t units = (size_t)(n->row->kind == XK_GLOBALAVG ? j.g.n * j.parts : j.g.n * j.g.oh);
     size_t cost = (size_t)(out->numel / (int64_t)units * j.g.kh * j.g.kw + 1);
-    if (n->row->kind == XK_GLOBALAVG) cost = (size_t)(j.g.h * j.g.w * j.g.c);
+    if (n->row->kind == XK_GLOBALAVG) cost = (size_t)(j.g.h * j.g.w * j.g.c / j.parts);
     if (j.g.h > 0 && j.g.w > 0) etch_xnn__spans(cx->x, units, 32768 / (cost + 1) + 1, body, &j);
     etch_xnn__store(cx, out, j.y);
 }

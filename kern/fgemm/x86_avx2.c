@@ -2,11 +2,11 @@
 #include "kern/fgemm/fgemm.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
 #include <math.h>
 #include <string.h>
 
 #include "kern/fgemm/rows.h"
+#include "kern/simd/avx2.h"
 
 #define VL 8
 #define NV 2
@@ -27,25 +27,6 @@ static inline __attribute__((always_inline)) __m256 load_weights(etch_fgemm_type
 #define LOAD(type, w, at) ((avx2_vec)load_weights(type, w, at))
 #include "kern/fgemm/tile.inc"
 
-static inline __attribute__((always_inline)) void transpose8(__m256 r[8])
-{
-    __m256 t[8], u[8];
-    for (int i = 0; i < 4; i++) {
-        t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-        t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-    }
-    for (int i = 0; i < 2; i++) {
-        u[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
-        u[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
-        u[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
-        u[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
-    }
-    for (int i = 0; i < 4; i++) {
-        r[i] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
-        r[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
-    }
-}
-
 // Six rows a transposition of eight; each store runs two floats into the next one's place.
 static void avx2_pack_rows(const float *const *rows, size_t k, float *out)
 {
@@ -54,7 +35,7 @@ static void avx2_pack_rows(const float *const *rows, size_t k, float *out)
         __m256 r[8];
         for (int i = 0; i < MR; i++) r[i] = _mm256_loadu_ps(rows[i] + p);
         r[6] = r[7] = _mm256_setzero_ps();
-        transpose8(r);
+        etch_avx2_transpose(r);
         for (int i = 0; i < 8; i++) _mm256_storeu_ps(out + i * MR, r[i]);
     }
     for (; p < k; p++, out += MR)
@@ -70,7 +51,7 @@ static inline __attribute__((always_inline)) void pack_columns(const etch_fgemm_
         for (; p + 8 <= k; p += 8) {
             __m256 r[8];
             for (size_t i = 0; i < 8; i++) r[i] = load_weights(type, w, (j + i) * ldw + p);
-            transpose8(r);
+            etch_avx2_transpose(r);
             for (size_t i = 0; i < 8; i++) _mm256_storeu_ps(out + (p + i) * NR + j, r[i]);
         }
         for (; p < k; p++)

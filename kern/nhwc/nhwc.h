@@ -25,21 +25,33 @@ const float *etch_nhwc_pixel_f32(const etch_nhwc *g, const float *x, int64_t cha
 void etch_nhwc_patches_q8(const etch_nhwc *g, const void *x, bool is_signed, const int32_t *zeros, int32_t zero, int64_t channel, int64_t channels,
                           int64_t from, int64_t to, int16_t *out);
 
-// Depthwise: filter [kh, kw, c*mult], output channel oc reads input channel oc / mult. Output rows [from, to) of n*oh. bias may be NULL.
+// One row of kernels.def: fp32 loops of one instruction set. Output rows [from, to) of n*oh; results are cut to [lo, hi].
+typedef struct etch_nhwc_kernels {
+    const char *name;
+    unsigned needs;   // features (base/cpu.h)
+    // Depthwise: filter [kh, kw, c], one output channel an input channel. bias may be NULL.
+    void (*depthwise)(const etch_nhwc *g, const float *x, const float *w, const float *bias, float lo, float hi, int64_t from, int64_t to, float *y);
+    // Pooling over the valid pixels of each window.
+    void (*average)(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y);
+    void (*max)(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y);
+    // Mean over h and w, channels [c0, c1) of one image: y [n, c].
+    void (*mean)(const etch_nhwc *g, const float *x, float lo, float hi, int64_t image, int64_t c0, int64_t c1, float *y);
+} etch_nhwc_kernels;
+
+// The last row of kernels.def that `features` allow.
+const etch_nhwc_kernels *etch_nhwc_select(unsigned features);
+// All rows, for tests; NULL beyond the last.
+const etch_nhwc_kernels *etch_nhwc_row(int i);
+
+// Depthwise with `mult` output channels an input channel: filter [kh, kw, c*mult], output channel oc reads input channel oc / mult.
 void etch_nhwc_depthwise_f32(const etch_nhwc *g, int64_t mult, const float *x, const float *w, const float *bias, float lo, float hi, int64_t from,
                              int64_t to, float *y);
 // Sums of (x - zero) * (w - w_zero) for one output row, [ow, c*mult].
 void etch_nhwc_depthwise_q8(const etch_nhwc *g, int64_t mult, const void *x, bool x_signed, int32_t zero, const void *w, bool w_signed, int32_t w_zero,
                             int64_t row, int32_t *acc);
 
-// Pooling over the valid pixels of each window, output rows [from, to) of n*oh.
-void etch_nhwc_average(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y);
-void etch_nhwc_max(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y);
-// index: kernel column * kh + kernel row of the largest (the official runtime's order).
+// Max pooling with the place of the largest; index: kernel column * kh + kernel row (the official runtime's order).
 void etch_nhwc_argmax(const etch_nhwc *g, const float *x, int64_t from, int64_t to, float *y, int32_t *index);
-// Mean over h and w of image n in [from, to): [n, c].
-void etch_nhwc_mean(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y);
-
 typedef enum { ETCH_RESIZE_HALF_PIXEL, ETCH_RESIZE_ALIGN_CORNERS, ETCH_RESIZE_LEGACY } etch_resize;
 void etch_nhwc_bilinear(const etch_nhwc *g, etch_resize how, const float *x, int64_t from, int64_t to, float *y);
 

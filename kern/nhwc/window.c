@@ -1,20 +1,8 @@
 // In: an image and a window. Out: depthwise convolution, pooling and resize of a range of output rows. Only pixels inside the image are visited.
-#include "kern/nhwc/nhwc.h"
+#include "kern/nhwc/rows.h"
 
 #include <math.h>
 #include <string.h>
-
-typedef struct { int64_t from, to; } range;
-
-// Kernel positions k in [0, n) whose input o*stride - pad + k*dilation lies in [0, size).
-static range valid(int64_t o, int64_t n, int64_t stride, int64_t dilation, int64_t pad, int64_t size)
-{
-    int64_t at = o * stride - pad;
-    range r = { at < 0 ? (-at + dilation - 1) / dilation : 0, at < size ? (size - 1 - at) / dilation + 1 : 0 };
-    if (r.to > n) r.to = n;
-    if (r.from > r.to) r.from = r.to;
-    return r;
-}
 
 static inline float cut(float v, float lo, float hi) { return v < lo ? lo : v > hi ? hi : v; }
 
@@ -22,9 +10,9 @@ static inline float cut(float v, float lo, float hi) { return v < lo ? lo : v > 
 #define PIXELS(channels_out, begin, each, end)                                                   \
     for (int64_t row = from; row < to; row++) {                                                  \
         int64_t image = row / g->oh, oy = row % g->oh;                                           \
-        range ry = valid(oy, g->kh, g->sh, g->dh, g->top, g->h);                                 \
+        etch_nhwc_range ry = etch_nhwc_valid(oy, g->kh, g->sh, g->dh, g->top, g->h);                                 \
         for (int64_t ox = 0; ox < g->ow; ox++) {                                                 \
-            range rx = valid(ox, g->kw, g->sw, g->dw, g->left, g->w);                            \
+            etch_nhwc_range rx = etch_nhwc_valid(ox, g->kw, g->sw, g->dw, g->left, g->w);                            \
             int64_t pixel = (row * g->ow + ox) * (channels_out);                                 \
             begin;                                                                               \
             for (int64_t ky = ry.from; ky < ry.to; ky++)                                         \
@@ -46,10 +34,7 @@ void etch_nhwc_depthwise_f32(const etch_nhwc *g, int64_t mult, const float *x, c
     }, {
         const float *wk = w + (ky * g->kw + kx) * oc;
         float *yp = y + pixel;
-        if (mult == 1)
-            for (int64_t c = 0; c < oc; c++) yp[c] += x[at + c] * wk[c];
-        else
-            for (int64_t c = 0; c < oc; c++) yp[c] += x[at + c / mult] * wk[c];
+        for (int64_t c = 0; c < oc; c++) yp[c] += x[at + c / mult] * wk[c];
     }, {
         for (int64_t c = 0; c < oc; c++) y[pixel + c] = cut(y[pixel + c], lo, hi);
     })
@@ -73,30 +58,6 @@ void etch_nhwc_depthwise_q8(const etch_nhwc *g, int64_t mult, const void *x, boo
     }, {})
 }
 
-void etch_nhwc_average(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y)
-{
-    PIXELS(g->c, {
-        memset(y + pixel, 0, sizeof *y * (size_t)g->c);
-    }, {
-        for (int64_t c = 0; c < g->c; c++) y[pixel + c] += x[at + c];
-    }, {
-        int64_t count = (ry.to - ry.from) * (rx.to - rx.from);
-        float scale = count ? 1.0f / (float)count : 0;
-        for (int64_t c = 0; c < g->c; c++) y[pixel + c] = cut(y[pixel + c] * scale, lo, hi);
-    })
-}
-
-void etch_nhwc_max(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y)
-{
-    PIXELS(g->c, {
-        for (int64_t c = 0; c < g->c; c++) y[pixel + c] = -INFINITY;
-    }, {
-        for (int64_t c = 0; c < g->c; c++) y[pixel + c] = x[at + c] > y[pixel + c] ? x[at + c] : y[pixel + c];
-    }, {
-        for (int64_t c = 0; c < g->c; c++) y[pixel + c] = cut(y[pixel + c], lo, hi);
-    })
-}
-
 void etch_nhwc_argmax(const etch_nhwc *g, const float *x, int64_t from, int64_t to, float *y, int32_t *index)
 {
     PIXELS(g->c, {
@@ -115,19 +76,6 @@ void etch_nhwc_argmax(const etch_nhwc *g, const float *x, int64_t from, int64_t 
             }
         }
     }, {})
-}
-
-void etch_nhwc_mean(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y)
-{
-    int64_t n = g->h * g->w;
-    float scale = 1.0f / (float)n;
-    for (int64_t i = from; i < to; i++) {
-        float *yi = y + i * g->c;
-        memset(yi, 0, sizeof *y * (size_t)g->c);
-        for (int64_t p = 0; p < n; p++)
-            for (int64_t c = 0; c < g->c; c++) yi[c] += x[(i * n + p) * g->c + c];
-        for (int64_t c = 0; c < g->c; c++) yi[c] = cut(yi[c] * scale, lo, hi);
-    }
 }
 
 // Source position of output o along one dimension: two neighbours and the weight of the second.

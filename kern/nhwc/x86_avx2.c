@@ -1,0 +1,16 @@
+// In: an image and a window. Out: depthwise convolution, pooling, mean. AVX2 and FMA.
+#include "kern/nhwc/nhwc.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <math.h>
+
+#include "kern/nhwc/rows.h"
+
+#define VL 8
+#define FMA(acc, x, y) ((avx2_vec)_mm256_fmadd_ps((__m256)(x), (__m256)(y), (__m256)(acc)))
+#define NAME(f) avx2_##f
+#include "kern/nhwc/loops.inc"
+
+const etch_nhwc_kernels etch_nhwc__avx2 = { "avx2", ETCH_CPU_AVX2, avx2_depthwise, avx2_average, avx2_max, avx2_mean };
+#endif

@@ -1,0 +1,21 @@
+// In: a matrix. Out: the same turned, 8 x 8 elements in registers at a time. AVX2.
+#include "kern/transpose/transpose.h"
+
+#if defined(__x86_64__)
+#include "kern/simd/avx2.h"
+#include "kern/transpose/rows.h"
+
+#define SIDE 8
+static inline void turn(const uint32_t *from, size_t ldf, uint32_t *to, size_t ldt)
+{
+    __m256 r[8];
+    for (size_t i = 0; i < 8; i++) r[i] = _mm256_loadu_ps((const float *)(const void *)(from + i * ldf));
+    etch_avx2_transpose(r);
+    for (size_t i = 0; i < 8; i++) _mm256_storeu_ps((float *)(void *)(to + i * ldt), r[i]);
+}
+#define BLOCK turn
+#define NAME(f) avx2_##f
+#include "kern/transpose/blocks.inc"
+
+const etch_transpose_kernels etch_transpose__avx2 = { "avx2", ETCH_CPU_AVX2, avx2_run };
+#endif
