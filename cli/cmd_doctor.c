@@ -20,8 +20,9 @@ etch_status *etch_cmd_doctor(int argc, char **argv)
     etch_progress progress;
     etch_progress_init(&progress, true);
     etch_tracer_result r;
-    ETCH_TRYF(etch_tracer_run(ETCH_LIT("{\"doctor\": true}"), ETCH_GRANT_NONE, &progress, &r), "python cannot trace yet");
-    printf("%.*s", ETCH_STR_ARGS(etch_buf_str(&r.text)));
+    etch_status *s = etch_tracer_run(ETCH_LIT("{\"doctor\": true}"), ETCH_GRANT_NONE, &progress, &r);
+    if (!s) printf("%.*s", ETCH_STR_ARGS(etch_buf_str(&r.text)));
     etch_tracer_result_deinit(&r);
+    if (s) ETCH_TRYF(s, "python cannot trace yet");
     return NULL;
 }

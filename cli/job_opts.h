@@ -1,4 +1,4 @@
-// The options that describe an export job, shared by `etch export` and `etch trace`.
+// The options that describe an export job, shared by `etch export`, `etch check` and `etch trace`.
 #ifndef ETCH_CLI_JOB_OPTS_H
 #define ETCH_CLI_JOB_OPTS_H
 
@@ -16,5 +16,18 @@
     { "--use_custom_kv_cache", NULL, ETCH_OPT_FLAG, &(job).use_custom_kv_cache, NULL, "cache writes as llama::update_cache", 0, 0, false, NULL }, \
     { "--trust_remote_code", NULL, ETCH_OPT_FLAG, &(job).trust_remote_code, NULL, "run code that lies in the model folder, in a sandbox", 0, 0, false, NULL }, \
     { "--disable_dynamic_shapes", NULL, ETCH_OPT_FLAG, &(job).disable_dynamic_shapes, NULL, "one token a call", 0, 0, false, NULL }
+
+// What is done to the traced graph: `etch export` and `etch check`.
+#define ETCH_JOB_LOWER_OPTS(job) \
+    { "--qlinear", NULL, ETCH_OPT_STR, &(job).qlinear, "SCHEME", "8da4w, 8da8w, 4w, 8w, or with a fallback \"8da4w,8da8w\"", 0, 0, false, "Quantization" }, \
+    { "--qlinear_group_size", NULL, ETCH_OPT_INT, &(job).qlinear_group_size, "N", "columns a scale; 0: one a row (default 32)", 0, 1 << 20, false, NULL }, \
+    { "--qembedding", NULL, ETCH_OPT_CHOICE, &(job).qembedding, "4w|8w", "embedding tables", 0, 0, false, NULL }, \
+    { "--qembedding_group_size", NULL, ETCH_OPT_INT, &(job).qembedding_group_size, "N", "columns a scale; 0: one a row (default 0)", 0, 1 << 20, false, NULL }, \
+    { "--qlinear_encoder", NULL, ETCH_OPT_STR, &(job).qlinear_encoder, "SCHEME", "the same for the linears of a task's encoder (default: float)", 0, 0, false, NULL }, \
+    { "--qlinear_encoder_group_size", NULL, ETCH_OPT_INT, &(job).qlinear_encoder_group_size, "N", "columns a scale (default 32)", 0, 1 << 20, false, NULL }, \
+    { "--qembedding_encoder", NULL, ETCH_OPT_CHOICE, &(job).qembedding_encoder, "4w|8w", "embedding tables of a task's encoder", 0, 0, false, NULL }, \
+    { "--qembedding_encoder_group_size", NULL, ETCH_OPT_INT, &(job).qembedding_encoder_group_size, "N", "columns a scale (default 0)", 0, 1 << 20, false, NULL }, \
+    { "--qparams", NULL, ETCH_OPT_CHOICE, &(job).qparams, "hqq|minmax", "how scales are chosen (default hqq)", 0, 0, false, NULL }, \
+    { "--recipe", NULL, ETCH_OPT_CHOICE, &(job).recipe, "xnnpack|portable", "backend (default xnnpack)", 0, 0, false, "Backend" }
 
 #endif

@@ -48,20 +48,22 @@ etch_status *etch_export_program(etch_program *p, const etch_export_opts *o, con
     return s;
 }
 
-static etch_status *trace(const etch_job *job, etch_progress *progress, etch_export_report *report, etch_program **out)
+etch_status *etch_export_trace(const etch_job *job, etch_progress *progress, etch_export_report *r)
 {
     etch_buf json = { 0 };
-    etch_tracer_result r = { 0 };
+    etch_tracer_result t = { 0 };
     etch_status *s = etch_job_to_json(job, &json);
-    if (!s) s = etch_tracer_run(etch_buf_str(&json), etch_job_grants(job), progress, &r);
+    if (!s) s = etch_tracer_run(etch_buf_str(&json), etch_job_grants(job), progress, &t);
     etch_buf_deinit(&json);
-    if (s) return s;
-    report->tracer_peak_rss = r.peak_rss;
-    report->notes = r.notes;
-    s = etch_program_parse(etch_buf_str(&r.text), out);
-    etch_buf_deinit(&r.text);
-    if (s) ETCH_TRYF(s, "the tracer's graph");
-    return NULL;
+    r->tracer_peak_rss = t.peak_rss;
+    r->notes = t.notes;
+    r->missing = t.missing;
+    if (!s) {
+        s = etch_program_parse(etch_buf_str(&t.text), &r->program);
+        if (s) s = etch_status_frame(s, __FILE__, __LINE__, "the tracer's graph");
+    }
+    etch_buf_deinit(&t.text);
+    return s;
 }
 
 etch_status *etch_export(const etch_job *job, etch_progress *progress, etch_export_report *out_report)
@@ -70,7 +72,7 @@ etch_status *etch_export(const etch_job *job, etch_progress *progress, etch_expo
     etch_export_opts o = { .model_dir = job->model, .dump_dir = job->dump_dir };
     ETCH_TRY(etch_recipe_parse(etch_str_of(job->recipe), &o.recipe));
     ETCH_TRY(etch_job_quant(job, o.recipe, &o.quant, &o.quant_encoder));
-    ETCH_TRY(trace(job, progress, out_report, &out_report->program));
+    ETCH_TRY(etch_export_trace(job, progress, out_report));
     char path[4608];
     int n = snprintf(path, sizeof path, "%s/model.pte", job->output_dir);
     etch_status *s = n > 0 && (size_t)n < sizeof path ? NULL : ETCH_ERR(ETCH_USAGE, "--output_dir: the path is too long");
@@ -87,5 +89,6 @@ void etch_export_report_deinit(etch_export_report *r)
 {
     etch_program_destroy(r->program);
     etch_buf_deinit(&r->notes);
+    etch_buf_deinit(&r->missing);
     *r = (etch_export_report){ 0 };
 }

@@ -13,6 +13,8 @@ typedef struct etch_export_opts {
     etch_recipe recipe;
     etch_quant_opts quant, quant_encoder;  // the second: of the methods named encoder or *_encoder
     const char *dump_dir;     // the graph text after every pass goes to DIR/NN-name.graph; NULL: nowhere
+    void (*missing)(void *user, const etch_node *n);  // pass/pass.h; may be NULL
+    void *missing_user;
 } etch_export_opts;
 
 typedef struct etch_export_report {
@@ -20,6 +22,7 @@ typedef struct etch_export_report {
     etch_quant_report quant;             // entries borrow from `program`
     uint64_t tracer_peak_rss, peak_rss;  // bytes; the child's and this process's
     etch_buf notes;                      // of the tracer, one a line, owned
+    etch_buf missing;                    // operators that the tracer lacks, as in export/tracer.h, owned
     etch_program *program;               // owned
 } etch_export_report;
 
@@ -28,6 +31,8 @@ etch_status *etch_recipe_parse(etch_str name, etch_recipe *out) ETCH_MUST_USE;
 etch_status *etch_job_quant(const etch_job *job, etch_recipe recipe, etch_quant_opts *out, etch_quant_opts *out_encoder) ETCH_MUST_USE;
 // Runs the passes of a recipe over a program. `report` may be NULL.
 etch_status *etch_pipeline_run(etch_program *p, const etch_export_opts *o, const etch_weights *weights, etch_quant_report *report) ETCH_MUST_USE;
+// The program that the tracer records for a job, into `r` with what is known of the child. `r` needs deinit on every path.
+etch_status *etch_export_trace(const etch_job *job, etch_progress *progress, etch_export_report *r) ETCH_MUST_USE;
 // Passes and emission of a traced program; `path` appears whole or not at all. `progress` and `report` may be NULL.
 etch_status *etch_export_program(etch_program *p, const etch_export_opts *o, const char *path, etch_progress *progress,
                                  etch_export_report *report) ETCH_MUST_USE;

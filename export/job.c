@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "export/export.h"
@@ -37,17 +38,8 @@ static etch_status *check_gguf(const etch_job *job)
     return NULL;
 }
 
-etch_status *etch_job_check(const etch_job *job)
+static etch_status *check_flags(const etch_job *job)
 {
-    const size_t n = strlen(job->model);
-    if (!etch_file_exists(job->model)) return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: there is no such folder", job->model);
-    if (n > 5 && !strcmp(job->model + n - 5, ".gguf"))
-        return ETCH_ERR(ETCH_USAGE, "--model %s is a file; give its folder as --model and its name as --gguf_file", job->model);
-    char path[4608];
-    snprintf(path, sizeof path, "%s/config.json", job->model);
-    if (job->gguf_file) ETCH_TRY(check_gguf(job));
-    else if (!etch_file_exists(path))
-        return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: no config.json in it; give the folder that save_pretrained or a Hub download made", job->model);
     if (job->task_file && job->task != default_task) return ETCH_ERR(ETCH_USAGE, "--task and --task-file exclude each other");
     if (job->task_file && !etch_file_exists(job->task_file)) return ETCH_ERR(ETCH_NOT_FOUND, "--task-file %s: there is no such file", job->task_file);
     const struct { const char *flag, *scheme; int64_t group; } given[] = {
@@ -59,6 +51,21 @@ etch_status *etch_job_check(const etch_job *job)
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
         if (given[i].group >= 0 && !given[i].scheme) return ETCH_ERR(ETCH_USAGE, "%s_group_size is given without %s", given[i].flag, given[i].flag);
     return NULL;
+}
+
+etch_status *etch_job_check(const etch_job *job)
+{
+    const size_t n = strlen(job->model);
+    if (!etch_file_exists(job->model)) return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: there is no such folder", job->model);
+    if (n > 5 && !strcmp(job->model + n - 5, ".gguf"))
+        return ETCH_ERR(ETCH_USAGE, "--model %s is a file; give its folder as --model and its name as --gguf_file", job->model);
+    if (etch_job_is_file(job)) return check_flags(job);
+    char path[4608];
+    snprintf(path, sizeof path, "%s/config.json", job->model);
+    if (job->gguf_file) ETCH_TRY(check_gguf(job));
+    else if (!etch_file_exists(path))
+        return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: no config.json in it; give the folder that save_pretrained or a Hub download made", job->model);
+    return check_flags(job);
 }
 
 etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
@@ -82,6 +89,7 @@ etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
         gguf_path(job, path, sizeof path);
         ok = ok && !json_object_set_new(root, "gguf_file", json_string(path));
     }
+    ok = ok && !json_object_set_new(root, "weightless", json_boolean(job->weightless));
     ok = ok && !json_object_set(root, "options", options);
     char *text = ok ? json_dumps(root, JSON_COMPACT) : NULL;
     if (text) etch_buf_puts(out, text);
@@ -92,7 +100,14 @@ etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
     return etch_buf_check(out);
 }
 
-unsigned etch_job_grants(const etch_job *job) { return job->trust_remote_code ? ETCH_GRANT_SCRATCH : ETCH_GRANT_NONE; }
+bool etch_job_is_file(const etch_job *job)
+{
+    struct stat st;
+    return job->weightless && !stat(job->model, &st) && S_ISREG(st.st_mode);
+}
+
+// A lone config file is read as if it lay in a folder, which is made in the scratch folder.
+unsigned etch_job_grants(const etch_job *job) { return job->trust_remote_code || etch_job_is_file(job) ? ETCH_GRANT_SCRATCH : ETCH_GRANT_NONE; }
 
 static etch_status *quant_opts(const char *suffix, const char *linear, int64_t linear_group, const char *embedding, int64_t embedding_group, etch_quant_opts *o)
 {

@@ -11,6 +11,7 @@ typedef struct etch_job {
     const char *model;            // folder
     bool trust_remote_code;       // code that lies in the folder may run, in the sandbox
     const char *gguf_file;        // weights, in the folder or anywhere; NULL: safetensors
+    bool weightless;              // the folder may lack weights, or be a config file alone: for `etch check`
     const char *task;             // "text-generation"
     const char *task_file;        // a Python file that defines the task, in the place of `task`; NULL: none
     const char *recipe;           // "xnnpack" | "portable"
@@ -33,6 +34,8 @@ void etch_job_init(etch_job *job);
 etch_status *etch_job_check(const etch_job *job) ETCH_MUST_USE;
 // {"model": ..., "task": ..., "options": {...}} for etch_trace, and what its process is granted.
 etch_status *etch_job_to_json(const etch_job *job, etch_buf *out) ETCH_MUST_USE;
+// `model` names a file (a config) instead of a folder; only with `weightless`.
+bool etch_job_is_file(const etch_job *job);
 unsigned etch_job_grants(const etch_job *job);
 
 #endif

@@ -53,6 +53,8 @@ etch_status *etch_pipeline_run(etch_program *p, const etch_export_opts *o, const
     const etch_pass_opts opts = {
         .weights = weights,
         .scalars = o->recipe == ETCH_RECIPE_XNNPACK ? ETCH_SCALARS_TENSOR_FLOAT : ETCH_SCALARS_OVERLOAD,
+        .missing = o->missing,
+        .user = o->missing_user,
     };
     etch_quant_report unused;
     if (o->dump_dir) ETCH_TRYF(dump(p, o->dump_dir, 0, "trace"), "--dump");

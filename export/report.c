@@ -8,7 +8,7 @@
 
 static json_t *text(etch_str s) { return json_stringn(s.ptr ? s.ptr : "", s.len); }
 
-static json_t *lines(etch_str s)
+json_t *etch_report_lines(etch_str s)
 {
     json_t *list = json_array();
     while (s.len) {
@@ -63,7 +63,7 @@ static json_t *build(const etch_job *job, const etch_progress *progress, const e
                      job->recipe, "dtype", job->dtype, "program", "bytes", (json_int_t)e->file_bytes, "constant_bytes", (json_int_t)e->constant_bytes,
                      "named_bytes", (json_int_t)e->named_bytes, "arena_bytes", (json_int_t)e->arena_bytes, "instructions", e->n_instructions, "delegates",
                      e->n_delegates, "nodes", e->n_nodes, "delegated_nodes", e->n_delegated, "assumptions", guards(r->program), "notes",
-                     lines(etch_buf_str(&r->notes)), "weights", tensors(&r->quant), "seconds", stages, "peak_rss_bytes", "tracer",
+                     etch_report_lines(etch_buf_str(&r->notes)), "weights", tensors(&r->quant), "seconds", stages, "peak_rss_bytes", "tracer",
                      (json_int_t)r->tracer_peak_rss, "export", (json_int_t)r->peak_rss);
 }
 

@@ -2,8 +2,12 @@
 #ifndef ETCH_EXPORT_REPORT_H
 #define ETCH_EXPORT_REPORT_H
 
+#include <jansson.h>
+
 #include "export/export.h"
 
+// The lines of a text as a JSON array of strings.
+json_t *etch_report_lines(etch_str s);
 etch_status *etch_report_write(const etch_job *job, const etch_progress *progress, const etch_export_report *r) ETCH_MUST_USE;
 
 #endif

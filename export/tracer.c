@@ -178,7 +178,7 @@ static void heard(etch_str line, etch_progress *progress, etch_tracer_result *ou
 {
     json_t *j = line.len && line.ptr[0] == '{' ? json_loadb(line.ptr, line.len, 0, NULL) : NULL;
     const char *stage = json_string_value(json_object_get(j, "stage")), *note = json_string_value(json_object_get(j, "note"));
-    json_t *e = json_object_get(j, "error");
+    json_t *e = json_object_get(j, "error"), *m = json_object_get(j, "missing");
     if (json_is_object(e)) {
         const char *message = json_string_value(json_object_get(e, "message")), *where = json_string_value(json_object_get(e, "where"));
         const char *module = json_string_value(json_object_get(e, "module"));
@@ -196,6 +196,11 @@ static void heard(etch_str line, etch_progress *progress, etch_tracer_result *ou
         etch_buf_puts(&out->notes, note);
         if (out->notes.len > from) tame((char *)out->notes.ptr + from, out->notes.len - from);
         etch_buf_puts(&out->notes, "\n");
+    } else if (json_is_object(m)) {
+        const char *op = json_string_value(json_object_get(m, "op")), *where = json_string_value(json_object_get(m, "where"));
+        size_t from = out->missing.len;
+        etch_buf_printf(&out->missing, "%s\t%s\t%d\n", op ? op : "?", where ? where : "", (int)json_integer_value(json_object_get(m, "count")));
+        if (out->missing.len > from) tame((char *)out->missing.ptr + from, out->missing.len - from);
     } else if (!j && line.len) {
         size_t from = log->len;
         etch_buf_put(log, line.ptr, line.len);
@@ -312,7 +317,6 @@ etch_status *etch_tracer_run(etch_str job, unsigned grants, etch_progress *progr
     if (s && log.len && getenv("ETCH_VERBOSE")) fwrite(log.ptr, 1, log.len, stderr);
     etch_status_ignore(error);
     etch_buf_deinit(&log);
-    if (s) etch_tracer_result_deinit(out);
     return s;
 }
 
@@ -320,4 +324,5 @@ void etch_tracer_result_deinit(etch_tracer_result *r)
 {
     etch_buf_deinit(&r->text);
     etch_buf_deinit(&r->notes);
+    etch_buf_deinit(&r->missing);
 }

@@ -3,6 +3,7 @@
 // The child reads one JSON job from standard input, writes the graph's text form to fd 3, and speaks JSON lines on standard error:
 //   {"stage": "import"}                                  progress
 //   {"note": "..."}                                      shown in the summary
+//   {"missing": {"op": "aten::x", "where": "modeling_x.py:1", "count": 2}}  an operator that the tracer lacks (job key "weightless" only)
 //   {"error": {"message": ..., "where": ..., "module": ..., "kind": "unsupported|invalid|not_found|internal"}}   and exit code 1
 // Anything else on standard error is kept as a log and shown only when the child dies without an error line.
 #ifndef ETCH_EXPORT_TRACER_H
@@ -14,6 +15,7 @@
 typedef struct etch_tracer_result {
     etch_buf text;          // graph text form, owned
     etch_buf notes;         // one note a line, owned
+    etch_buf missing;       // "op\twhere\tcount", one a line, owned
     uint64_t peak_rss;      // bytes, of the child
     double seconds;
 } etch_tracer_result;
@@ -32,6 +34,7 @@ etch_status *etch_tracer_python(char *buf, size_t cap) ETCH_MUST_USE;
 etch_status *etch_tracer_home(char *buf, size_t cap) ETCH_MUST_USE;
 
 // `job` is the JSON text, `grants` a set of ETCH_GRANT_*. Progress stages are named as the child names them.
+// `out` needs deinit on every path: notes and missing operators are there after an error too.
 etch_status *etch_tracer_run(etch_str job, unsigned grants, etch_progress *progress, etch_tracer_result *out) ETCH_MUST_USE;
 void etch_tracer_result_deinit(etch_tracer_result *r);
 

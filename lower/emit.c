@@ -95,6 +95,17 @@ static etch_status *emit_plan(lw_method *lm, etch_fbo *out)
     return NULL;
 }
 
+static void tell(const lw_method *lm)
+{
+    const etch_emit_listener *l = lm->lp->opts->listener;
+    for (int i = 0; l && l->node && i < lm->n_steps; i++) {
+        const lw_step *st = &lm->steps[i];
+        for (int k = 0; st->group && k < st->group->n_nodes; k++) l->node(l->user, lm->m, st->group->nodes[k], NULL);
+        if (st->group) continue;
+        l->node(l->user, lm->m, st->node, st->kind == LW_NOTHING ? "shares memory, no instruction" : st->outside ? st->outside : "the recipe has no delegate");
+    }
+}
+
 static etch_status *lower_method(lw_method *lm, etch_fbo *out)
 {
     ETCH_TRY(write_back(lm->m));
@@ -104,6 +115,7 @@ static etch_status *lower_method(lw_method *lm, etch_fbo *out)
     int n_nodes = lm->n_steps;
     if (lm->lp->opts->recipe == ETCH_RECIPE_XNNPACK) ETCH_TRY(lw_partition(lm));
     ETCH_TRY(lw_views(lm));
+    tell(lm);
     ETCH_TRY(lw_plan(lm));
     for (int i = 0; i < lm->n_groups; i++) ETCH_TRY(lw_payload(lm, lm->groups[i]));
     ETCH_TRY(emit_plan(lm, out));

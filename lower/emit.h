@@ -17,8 +17,17 @@ typedef struct etch_const_source {
     void *user;
 } etch_const_source;
 
+// What is decided on the way, for reports. Every function may be NULL.
+typedef struct etch_emit_listener {
+    // Each node that is executed, by method in order of execution. `outside`: why it is not in a delegate; NULL: it is in one. Static text.
+    void (*node)(void *user, const etch_method *m, const etch_node *n, const char *outside);
+    void (*constant)(void *user, etch_value *v, uint64_t nbytes);  // each constant of the file, once
+    void *user;
+} etch_emit_listener;
+
 typedef struct etch_emit_opts {
     etch_recipe recipe;
+    const etch_emit_listener *listener;                           // NULL: nobody listens
     void (*progress)(void *user, uint64_t done, uint64_t total);  // bytes of the file; may be NULL
     void *user;
 } etch_emit_opts;
@@ -32,6 +41,7 @@ typedef struct etch_emit_report {
 } etch_emit_report;
 
 // Changes the program: adds nodes for constants in the layout that a delegate needs. `out_report` may be NULL.
+// `w` NULL: everything is decided and measured, nothing is evaluated or written, and `source` may be NULL too.
 etch_status *etch_emit(etch_program *p, const etch_emit_opts *opts, const etch_const_source *source, etch_writer *w,
                        etch_emit_report *out_report) ETCH_MUST_USE;
 

@@ -43,7 +43,12 @@ struct lw_slot {
 };
 
 typedef enum { LW_KERNEL, LW_NOTHING /* the result shares memory */, LW_ET_VIEW, LW_DELEGATE } lw_kind;
-typedef struct lw_step { lw_kind kind; etch_node *node; lw_group *group; } lw_step;
+typedef struct lw_step {
+    lw_kind kind;
+    etch_node *node;
+    lw_group *group;
+    const char *outside;  // why the node is in no delegate; NULL: not asked (the recipe has none)
+} lw_step;
 
 // A set of nodes that becomes one delegate call.
 struct lw_group {

@@ -196,7 +196,6 @@ static etch_status *put_data(lw_program *lp, const layout *l, out *o)
         if (!b->key.ptr || b->const_index) continue;
         ETCH_TRY(pad_to(o, l->segments[b->segment].offset));
         ETCH_TRYF(put_value(o, b->v, b->nbytes), "writing %.*s", ETCH_STR_ARGS(name_of(b)));
-        lp->report.named_bytes += b->nbytes;
     }
     return NULL;
 }
@@ -204,6 +203,15 @@ static etch_status *put_data(lw_program *lp, const layout *l, out *o)
 static void store(uint8_t *p, uint64_t v, int n)
 {
     for (int i = 0; i < n; i++) p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static void tell_constants(const lw_program *lp)
+{
+    const etch_emit_listener *l = lp->opts->listener;
+    if (!l || !l->constant) return;
+    for (int i = 0; i < lp->n_blobs; i++)
+        if (lp->blobs[i]->const_index || lp->blobs[i]->key.ptr) l->constant(l->user, lp->blobs[i]->v, lp->blobs[i]->nbytes);
+    for (int i = 0; i < lp->n_inits; i++) l->constant(l->user, lp->inits[i]->v->init, lp->inits[i]->nbytes);
 }
 
 etch_status *lw_write(lw_program *lp, const etch_fbo *plans, int n_plans, const etch_const_source *source, etch_writer *w)
@@ -228,8 +236,11 @@ etch_status *lw_write(lw_program *lp, const etch_fbo *plans, int n_plans, const 
         store(fb.ptr + 24, o.base, 8);
         store(fb.ptr + 32, l.end, 8);
     }
-    s = put(&o, fb.ptr, fb.len);
-    if (!s && l.end) s = put_data(lp, &l, &o);
+    tell_constants(lp);
+    for (int i = 0; i < lp->n_blobs; i++)
+        if (lp->blobs[i]->key.ptr && !lp->blobs[i]->const_index) lp->report.named_bytes += lp->blobs[i]->nbytes;
+    if (w) s = put(&o, fb.ptr, fb.len);
+    if (w && !s && l.end) s = put_data(lp, &l, &o);
     lp->report.file_bytes = o.total;
     lp->report.table_bytes = fb.len;
     lp->report.constant_bytes = l.segments[0].size;

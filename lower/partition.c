@@ -18,6 +18,7 @@ typedef struct edge { int from; struct edge *next; } edge;
 typedef struct unit {
     etch_node *node;
     const xnn_rule *rule;  // NULL: outside
+    const char *outside;   // why
     int stage;
     edge *needs;
     lw_group *group;
@@ -29,33 +30,40 @@ typedef struct part {
     int *sym_unit;         // unit that defines a symbol, -1
 } part;
 
-static bool tensor_fits(const lw_method *lm, const etch_tensor *t, bool is_const)
+// NULL when XNNPACK can hold the tensor, otherwise why not.
+static const char *tensor_misfit(const lw_method *lm, const etch_tensor *t, bool is_const)
 {
-    if (t->dtype != ETCH_F32 || t->rank > 6 || (t->rank == 0 && !is_const)) return false;
+    if (t->dtype != ETCH_F32) return "an operand or result is not float32";
+    if (t->rank > 6) return "more than 6 dimensions";
+    if (t->rank == 0 && !is_const) return "a scalar that is computed at run time";
     for (int i = 0; i < t->rank; i++)
-        if (!etch_dim_known(&lm->m->program->syms, ETCH_CMP_GE, t->sizes[i], etch_dim_of(1))) return false;
-    return true;
+        if (!etch_dim_known(&lm->m->program->syms, ETCH_CMP_GE, t->sizes[i], etch_dim_of(1))) return "a size may be 0";
+    return NULL;
 }
 
-typedef struct { const lw_method *lm; bool ok, own_types; int n_live; } fit;
+typedef struct { const lw_method *lm; const char *misfit; bool own_types; int n_live; } fit;
 
 static void use_fits(void *user, etch_value *v)
 {
     fit *f = user;
     const lw_slot *s = lw_slot_of(v);
     f->n_live += !s->is_const;
-    if (v->is_scalar || (!(f->own_types && s->is_const) && !tensor_fits(f->lm, &v->t, s->is_const))) f->ok = false;
+    const char *why = v->is_scalar ? "it reads a symbol" : f->own_types && s->is_const ? NULL : tensor_misfit(f->lm, &v->t, s->is_const);
+    if (why) f->misfit = why;
 }
 
-static const xnn_rule *rule_for(const lw_method *lm, const etch_node *n)
+static const xnn_rule *rule_for(const lw_method *lm, const etch_node *n, const char **out_outside)
 {
     const xnn_rule *r = lw_xnn_rule(n->op->id);
+    *out_outside = "XNNPACK has no such operator, or no rule for it";
     if (!r) return NULL;
-    fit f = { lm, true, r->own_types, 0 };
+    fit f = { lm, NULL, r->own_types, 0 };
     etch_node_each_use(n, use_fits, &f);
     for (int i = 0; i < n->n_outs; i++)
-        if (n->outs[i]->is_scalar || (lw_slot_of(n->outs[i])->uses && !tensor_fits(lm, &n->outs[i]->t, false))) f.ok = false;
-    return f.ok && f.n_live && r->can(lm, n) ? r : NULL;
+        if (n->outs[i]->is_scalar) f.misfit = "it defines a symbol";
+        else if (lw_slot_of(n->outs[i])->uses && tensor_misfit(lm, &n->outs[i]->t, false)) f.misfit = tensor_misfit(lm, &n->outs[i]->t, false);
+    *out_outside = f.misfit ? f.misfit : !f.n_live ? "it reads constants only" : "XNNPACK cannot do it with these arguments";
+    return !f.misfit && f.n_live && r->can(lm, n) ? r : NULL;
 }
 
 // ---- dependencies
@@ -226,6 +234,7 @@ static etch_status *drop_small(part *p, int n_stages, bool *out_dropped)
     for (int i = 0; i < p->n; i++)
         if (p->units[i].rule && !keep[p->units[i].stage]) {
             p->units[i].rule = NULL;
+            p->units[i].outside = "alone, not worth a delegate call";
             *out_dropped = true;
         }
     return NULL;
@@ -312,7 +321,7 @@ static etch_status *make_group(part *p, int stage, lw_group **out)
 }
 
 // ---- order: of what is ready, the unit that stood first; a group stands where its last node stood
-typedef struct task { lw_group *group; etch_node *node; int place, n_waits; edge *feeds; } task;
+typedef struct task { lw_group *group; etch_node *node; const char *outside; int place, n_waits; edge *feeds; } task;
 
 static etch_status *order(part *p, lw_group **groups, int n_stages)
 {
@@ -331,6 +340,7 @@ static etch_status *order(part *p, lw_group **groups, int n_stages)
             if (tasks[g].group == p->units[i].group) task_of[i] = g;
         if (task_of[i] < 0) {
             tasks[n].node = p->units[i].node;
+            tasks[n].outside = p->units[i].outside;
             task_of[i] = n++;
         }
         tasks[task_of[i]].place = i;
@@ -354,7 +364,7 @@ static etch_status *order(part *p, lw_group **groups, int n_stages)
         task *t = &tasks[best];
         t->n_waits = -1;
         n_done++;
-        lm->steps[lm->n_steps++] = (lw_step){ .kind = t->group ? LW_DELEGATE : LW_KERNEL, .node = t->node, .group = t->group };
+        lm->steps[lm->n_steps++] = (lw_step){ .kind = t->group ? LW_DELEGATE : LW_KERNEL, .node = t->node, .group = t->group, .outside = t->outside };
         for (const edge *f = t->feeds; f; f = f->next) tasks[f->from].n_waits--;
     }
     return NULL;
@@ -368,7 +378,7 @@ etch_status *lw_partition(lw_method *lm)
     for (int i = 0; i < lm->m->n_outputs; i++) count_use(NULL, lm->m->outputs[i].v);
     for (int i = 0; i < p.n; i++) {
         p.units[i].node = lm->steps[i].node;
-        p.units[i].rule = rule_for(lm, p.units[i].node);
+        p.units[i].rule = rule_for(lm, p.units[i].node, &p.units[i].outside);
         p.units[i].node->user = &p.units[i];
     }
     etch_status *s = find_needs(&p);

@@ -99,8 +99,12 @@ static etch_status *run(etch_method *m)
 static void mark_use(void *user, etch_value *v) { v->user = user; }
 
 // Every node that is not constant needs an .out name; assertions go with the dead code. Rows etch::* are what later steps of our own replace.
-static etch_status *check(etch_method *m)
+// All that lack one are named, each operator with its first place.
+static etch_status *check(etch_method *m, const etch_pass_opts *o)
 {
+    etch_buf missing = { 0 };
+    bool named[ETCH_OP_COUNT] = { false };
+    int n_missing = 0;
     static char used;
     etch_const_mark(m);
     for (int i = 0; i < m->n_leaves; i++) m->leaves[i]->user = NULL;
@@ -114,18 +118,26 @@ static etch_status *check(etch_method *m)
         if (!needed) continue;
         etch_node_each_use(n, mark_use, &used);
         if (n->op->out_name || (n->n_outs && etch_const_is(n->outs[0])) || etch_str_starts(n->op->schema->name, "etch::")) continue;
-        etch_status *s = ETCH_ERR(ETCH_UNSUPPORTED, "the runtime has no operator for it and it has no decomposition");
-        return etch_status_frame(s, __FILE__, __LINE__, "%s cannot be lowered", etch_node_place(m, n));
+        if (o && o->missing) o->missing(o->user, n);
+        if (named[n->op->id]) continue;
+        named[n->op->id] = true;
+        if (missing.len) etch_buf_puts(&missing, ", ");
+        etch_buf_puts(&missing, etch_node_place(m, n));
+        n_missing++;
     }
-    return NULL;
+    etch_status *s = etch_buf_check(&missing);
+    if (!s && n_missing)
+        s = ETCH_ERR(ETCH_UNSUPPORTED, "%.*s cannot be lowered: the runtime has no operator for %s and no decomposition is known",
+                     ETCH_STR_ARGS(etch_buf_str(&missing)), n_missing > 1 ? "them" : "it");
+    etch_buf_deinit(&missing);
+    return s;
 }
 
 etch_status *etch_pass_decompose(etch_program *p, const etch_pass_opts *o)
 {
-    (void)o;
     for (int i = 0; i < p->n_methods; i++) {
         ETCH_TRY(run(p->methods[i]));
-        ETCH_TRY(check(p->methods[i]));
+        ETCH_TRY(check(p->methods[i], o));
     }
     return NULL;
 }

@@ -21,6 +21,8 @@ typedef struct etch_pass_opts {
     const etch_weights *weights;  // bytes of FILE values; NULL: constants over files are not folded
     size_t fold_limit;            // results of at most so many bytes become DATA; 0: 64 KiB
     etch_scalars_mode scalars;
+    void (*missing)(void *user, const etch_node *n);  // decompose: each node that no operator of the runtime can take, before the error; may be NULL
+    void *user;
 } etch_pass_opts;
 
 // `o` may be NULL: defaults.

@@ -9,4 +9,5 @@ sh tools/check_includes.sh
 "$python" -B trace/tests/test_core.py "$build/share/etch/python"
 "$python" tests/e2e.py "$build"
 "$python" tests/tasks.py "$build"
+"$python" tests/check.py "$build"
 "$python" tests/sandbox.py "$build"

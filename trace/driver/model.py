@@ -1,7 +1,7 @@
 """Building a model from a folder through transformers' auto classes, and naming what is in it."""
 import os
 
-from etch_trace import custom_code, gguf_file, prequantized
+from etch_trace import custom_code, gguf_file, prequantized, weightless
 from etch_trace.report import TraceError
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -69,7 +69,8 @@ def load_class(auto, folder, config, *, dtype="float32", **kwargs):
 
     if dtype not in DTYPES:
         raise TraceError(f"dtype '{dtype}' is not one of {', '.join(DTYPES)}", kind="usage")
-    if not gguf_file.given():
+    from_config = weightless.needed(folder)
+    if not from_config and not gguf_file.given():
         _weights_present(folder)
     safetensors.root = folder
     # The library's default loops over the experts that were hit, which depends on the data; this form gathers the weights of the chosen experts.
@@ -77,6 +78,9 @@ def load_class(auto, folder, config, *, dtype="float32", **kwargs):
     attempts = [kwargs] if "attn_implementation" in kwargs else [{**kwargs, "attn_implementation": "sdpa"}, {**kwargs, "attn_implementation": "eager"}]
     for i, extra in enumerate(attempts):
         try:
+            if from_config:
+                model, loaded = weightless.build(auto, config, dtype=getattr(torch, dtype), trust_remote_code=custom_code.trusted, **extra), {}
+                break
             with gguf_file.loading() as source:
                 model, loaded = auto.from_pretrained(folder, config=config, dtype=getattr(torch, dtype), local_files_only=True,
                                                      trust_remote_code=custom_code.trusted, output_loading_info=True, ignore_mismatched_sizes=True,
