@@ -2,7 +2,7 @@
 BUILD ?= build
 CMAKE_FLAGS ?=
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-asan fuzz interop bench bench-export clean
+.PHONY: build demo test test-asan fuzz interop bench bench-kernels bench-export clean
 
 build:
 	@sh tools/setup.sh build
@@ -42,6 +42,10 @@ bench-export: build
 	@sh tools/setup.sh trace
 	@sh tools/setup.sh exporter
 	@.venv/bin/python3 bench/export.py $(BENCH_ARGS)
+
+# Kernel families alone, data in the cache: CPU seconds of one thread.
+bench-kernels: build
+	@cmake --build $(BUILD) --target bench-kernels
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
