@@ -1,7 +1,8 @@
 // In: a loop body and a count. Out: the body run for every index on several threads.
 //
-// A round is published by raising `round` under the lock; workers take indices from one atomic counter. A worker that finds no round for a
-// few microseconds sleeps on a condition variable.
+// A round is one word: its number, whether it is open, and how many workers are in it. A worker joins an open round by raising the count;
+// the caller closes it when no index is left and waits only for those who joined, so a worker that the system has not woken yet costs
+// nothing. Between rounds a worker spins for a while, shorter each time that was in vain, then sleeps on a condition variable.
 #define _POSIX_C_SOURCE 200809L
 #include "base/pool.h"
 
@@ -13,18 +14,25 @@
 #include <unistd.h>
 
 #define MAX_THREADS 64
-#define SPINS 4000
+#define MIN_SPINS 32
+#define MAX_SPINS 4096
+
+// The round word.
+#define ACTIVE 0xffffu
+#define OPEN 0x10000u
+#define NUMBER 17
 
 struct etch_pool {
     int asked, n_workers, refs;
     pthread_t threads[MAX_THREADS];
     pthread_mutex_t use;             // held by the caller of a round
-    pthread_mutex_t lock;
+    pthread_mutex_t lock;            // of what follows it
     pthread_cond_t wake, done;
-    atomic_uint round;               // odd bits do not matter: it only grows
-    atomic_size_t next;
-    atomic_int busy;                 // workers that have not left the present round
     bool quit;
+    atomic_int sleepers;             // workers that wait for `wake` or are about to
+    atomic_bool is_waiting;          // the caller waits for `done` or is about to
+    atomic_uint round;
+    atomic_size_t next;
     size_t n;
     void (*body)(void *user, size_t i, int worker);
     void *user;
@@ -52,27 +60,54 @@ static void take(etch_pool *p, int worker)
     }
 }
 
+// Joins a round that is open and newer than `seen`.
+static bool join(etch_pool *p, unsigned *seen)
+{
+    unsigned r = atomic_load_explicit(&p->round, memory_order_acquire);
+    while (r >> NUMBER != *seen && (r & OPEN))
+        if (atomic_compare_exchange_weak(&p->round, &r, r + 1)) {
+            *seen = r >> NUMBER;
+            return true;
+        }
+    return false;
+}
+
+static void leave(etch_pool *p)
+{
+    unsigned r = atomic_fetch_sub(&p->round, 1);
+    if ((r & ACTIVE) != 1 || (r & OPEN) || !atomic_load(&p->is_waiting)) return;
+    pthread_mutex_lock(&p->lock);
+    pthread_cond_signal(&p->done);
+    pthread_mutex_unlock(&p->lock);
+}
+
+// False: the pool ends.
+static bool sleep_until_round(etch_pool *p, unsigned *seen)
+{
+    bool joined = false;
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add(&p->sleepers, 1);
+    while (!p->quit && !(joined = join(p, seen))) pthread_cond_wait(&p->wake, &p->lock);
+    atomic_fetch_sub(&p->sleepers, 1);
+    pthread_mutex_unlock(&p->lock);
+    return joined;
+}
+
 static void *work(void *arg)
 {
     start *s = arg;
     etch_pool *p = s->p;
-    int worker = s->worker;
+    int worker = s->worker, spins = MAX_SPINS;
     free(s);
     unsigned seen = 0;
     for (;;) {
-        for (int i = 0; i < SPINS && atomic_load_explicit(&p->round, memory_order_acquire) == seen; i++) relax();
-        pthread_mutex_lock(&p->lock);
-        while (atomic_load(&p->round) == seen && !p->quit) pthread_cond_wait(&p->wake, &p->lock);
-        bool quit = p->quit;
-        seen = atomic_load(&p->round);
-        pthread_mutex_unlock(&p->lock);
-        if (quit) return NULL;
+        bool joined = false;
+        for (int i = 0; i < spins && !(joined = join(p, &seen)); i++) relax();
+        if (joined) spins = spins < MAX_SPINS / 2 ? 2 * spins : MAX_SPINS;
+        else spins = spins > 2 * MIN_SPINS ? spins / 2 : MIN_SPINS;
+        if (!joined && !sleep_until_round(p, &seen)) return NULL;
         take(p, worker);
-        if (atomic_fetch_sub_explicit(&p->busy, 1, memory_order_acq_rel) == 1) {
-            pthread_mutex_lock(&p->lock);
-            pthread_cond_signal(&p->done);
-            pthread_mutex_unlock(&p->lock);
-        }
+        leave(p);
     }
 }
 
@@ -156,19 +191,26 @@ void etch_pool_run(etch_pool *p, size_t n, void (*body)(void *user, size_t i, in
         for (size_t i = 0; i < n; i++) body(user, i, 0);
         return;
     }
-    pthread_mutex_lock(&p->lock);
     p->n = n;
     p->body = body;
     p->user = user;
     atomic_store(&p->next, 0);
-    atomic_store(&p->busy, p->n_workers);
-    atomic_fetch_add_explicit(&p->round, 1, memory_order_release);
-    pthread_cond_broadcast(&p->wake);
-    pthread_mutex_unlock(&p->lock);
+    unsigned number = (atomic_load(&p->round) >> NUMBER) + 1;
+    atomic_store(&p->round, number << NUMBER | OPEN);
+    if (atomic_load(&p->sleepers)) {
+        pthread_mutex_lock(&p->lock);
+        pthread_cond_broadcast(&p->wake);
+        pthread_mutex_unlock(&p->lock);
+    }
     take(p, 0);
-    for (int i = 0; i < SPINS && atomic_load_explicit(&p->busy, memory_order_acquire); i++) relax();
-    pthread_mutex_lock(&p->lock);
-    while (atomic_load(&p->busy)) pthread_cond_wait(&p->done, &p->lock);
-    pthread_mutex_unlock(&p->lock);
+    atomic_fetch_and(&p->round, ~OPEN);
+    for (int i = 0; i < MAX_SPINS && (atomic_load_explicit(&p->round, memory_order_acquire) & ACTIVE); i++) relax();
+    if (atomic_load(&p->round) & ACTIVE) {
+        pthread_mutex_lock(&p->lock);
+        atomic_store(&p->is_waiting, true);
+        while (atomic_load(&p->round) & ACTIVE) pthread_cond_wait(&p->done, &p->lock);
+        atomic_store(&p->is_waiting, false);
+        pthread_mutex_unlock(&p->lock);
+    }
     pthread_mutex_unlock(&p->use);
 }
