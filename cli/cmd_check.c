@@ -72,9 +72,9 @@ etch_status *etch_cmd_check(int argc, char **argv)
                            "  etch check --model config.json --qlinear 8da4w --max_seq_len 4096 --json", opts };
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, NULL, &done));
     if (done) return NULL;
-    ETCH_TRY(etch_job_check(&job));
     etch_progress progress;
     etch_progress_init(&progress, job.quiet);
+    ETCH_TRY(etch_job_prepare(&job, &progress));
     etch_check_report report;
     etch_status *verdict = etch_check(&job, &progress, &report), *s = NULL;
     etch_progress_end(&progress);

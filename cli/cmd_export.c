@@ -39,9 +39,9 @@ etch_status *etch_cmd_export(int argc, char **argv)
     bool done;
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, NULL, &done));
     if (done) return NULL;
-    ETCH_TRY(etch_job_check(&job));
     etch_progress progress;
     etch_progress_init(&progress, job.quiet);
+    ETCH_TRY(etch_job_prepare(&job, &progress));
     etch_export_report report;
     etch_status *s = etch_export(&job, &progress, &report);
     etch_progress_end(&progress);

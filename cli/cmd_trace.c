@@ -23,11 +23,11 @@ etch_status *etch_cmd_trace(int argc, char **argv)
     bool done;
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, NULL, &done));
     if (done) return NULL;
-    ETCH_TRY(etch_job_check(&job));
-    etch_buf text = { 0 };
-    etch_status *s = etch_job_to_json(&job, &text);
     etch_progress progress;
     etch_progress_init(&progress, job.quiet);
+    ETCH_TRY(etch_job_prepare(&job, &progress));
+    etch_buf text = { 0 };
+    etch_status *s = etch_job_to_json(&job, &text);
     etch_tracer_result r = { 0 };
     if (!s) s = etch_tracer_run(etch_buf_str(&text), etch_job_grants(&job), &progress, &r);
     etch_progress_end(&progress);

@@ -3,7 +3,10 @@
 #define ETCH_CLI_JOB_OPTS_H
 
 #define ETCH_JOB_MODEL_OPTS(job)                                                                                              \
-    { "--model", "-m", ETCH_OPT_STR, &(job).model, "DIR", "model folder: config.json and safetensors", 0, 0, true, "Model" }, \
+    { "--model", "-m", ETCH_OPT_STR, &(job).model, "DIR|ID", "model folder (config.json and safetensors), or Hub id", 0, 0, true, "Model" }, \
+    { "--revision", NULL, ETCH_OPT_STR, &(job).revision, "R", "of a Hub id: branch, tag or commit (default main)", 0, 0, false, NULL }, \
+    { "--token", NULL, ETCH_OPT_STR, &(job).token, "T", "for the Hub (default HF_TOKEN, or the stored one)", 0, 0, false, NULL }, \
+    { "--offline", NULL, ETCH_OPT_FLAG, &(job).offline, NULL, "Hub ids from the cache only", 0, 0, false, NULL }, \
     { "--gguf_file", NULL, ETCH_OPT_STR, &(job).gguf_file, "FILE", "weights from a GGUF file, and its configuration if DIR has none", 0, 0, false, NULL }, \
     { "--task", NULL, ETCH_OPT_STR, &(job).task, "TASK", "what the model is for (default text-generation)", 0, 0, false, NULL }, \
     { "--task-file", NULL, ETCH_OPT_STR, &(job).task_file, "FILE.py", "a task of your own instead (docs/EXPORTING.md)", 0, 0, false, NULL }, \

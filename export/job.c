@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "export/export.h"
+#include "export/hub.h"
 #include "export/tracer.h"
 #include "st/gguf.h"
 
@@ -53,7 +54,20 @@ static etch_status *check_flags(const etch_job *job)
     return NULL;
 }
 
-etch_status *etch_job_check(const etch_job *job)
+static etch_status *resolve(etch_job *job, etch_progress *progress, etch_buf *notes)
+{
+    if (!etch_hub_is_id(job->model)) {
+        const char *flag = job->revision ? "--revision" : job->token ? "--token" : job->offline ? "--offline" : NULL;
+        return flag ? ETCH_ERR(ETCH_USAGE, "%s is for models of the Hub; --model %s is a path", flag, job->model) : NULL;
+    }
+    const etch_hub_request r = { job->model, job->revision, job->token, job->gguf_file, job->offline, job->weightless, job->trust_remote_code };
+    ETCH_TRYF(etch_hub_resolve(&r, progress, job->hub_folder, sizeof job->hub_folder, notes), "there is no such folder, so '%s' is taken for a Hub id",
+              job->model);
+    job->model = job->hub_folder;
+    return NULL;
+}
+
+static etch_status *check(const etch_job *job)
 {
     const size_t n = strlen(job->model);
     if (!etch_file_exists(job->model)) return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: there is no such folder", job->model);
@@ -66,6 +80,16 @@ etch_status *etch_job_check(const etch_job *job)
     else if (!etch_file_exists(path))
         return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: no config.json in it; give the folder that save_pretrained or a Hub download made", job->model);
     return check_flags(job);
+}
+
+etch_status *etch_job_prepare(etch_job *job, etch_progress *progress)
+{
+    etch_buf notes = { 0 };
+    etch_status *s = resolve(job, progress, &notes);
+    if (s) etch_progress_end(progress);
+    if (notes.len && !job->quiet) fprintf(stderr, "%.*s", ETCH_STR_ARGS(etch_buf_str(&notes)));
+    etch_buf_deinit(&notes);
+    return s ? s : check(job);
 }
 
 etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)

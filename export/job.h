@@ -5,10 +5,14 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "export/progress.h"
 
 // Flags of `optimum-cli export executorch` keep their names. NULL / 0 = not given.
 typedef struct etch_job {
-    const char *model;            // folder
+    const char *model;            // folder, or before etch_job_resolve a Hub id
+    const char *revision, *token; // of a Hub id
+    bool offline;                 // Hub ids from the cache only
+    char hub_folder[4608];        // where the Hub id lies; `model` points here then
     bool trust_remote_code;       // code that lies in the folder may run, in the sandbox
     const char *gguf_file;        // weights, in the folder or anywhere; NULL: safetensors
     bool weightless;              // the folder may lack weights, or be a config file alone: for `etch check`
@@ -30,8 +34,9 @@ typedef struct etch_job {
 } etch_job;
 
 void etch_job_init(etch_job *job);
-// The model folder exists and has a config.json or a GGUF file is given, which is sound; flags that cannot be honoured or contradict each other are refused (ETCH_USAGE).
-etch_status *etch_job_check(const etch_job *job) ETCH_MUST_USE;
+// A Hub id becomes a folder (export/hub.h) that `model` names from then on. The model folder exists and has a config.json; flags that cannot be honoured
+// or contradict each other are refused (ETCH_USAGE).
+etch_status *etch_job_prepare(etch_job *job, etch_progress *progress) ETCH_MUST_USE;
 // {"model": ..., "task": ..., "options": {...}} for etch_trace, and what its process is granted.
 etch_status *etch_job_to_json(const etch_job *job, etch_buf *out) ETCH_MUST_USE;
 // `model` names a file (a config) instead of a folder; only with `weightless`.

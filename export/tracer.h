@@ -2,6 +2,7 @@
 //
 // The child reads one JSON job from standard input, writes the graph's text form to fd 3, and speaks JSON lines on standard error:
 //   {"stage": "import"}                                  progress
+//   {"progress": {"done": 1, "total": 2}}                bytes of a download
 //   {"note": "..."}                                      shown in the summary
 //   {"missing": {"op": "aten::x", "where": "modeling_x.py:1", "count": 2}}  an operator that the tracer lacks (job key "weightless" only)
 //   {"error": {"message": ..., "where": ..., "module": ..., "kind": "unsupported|invalid|not_found|internal"}}   and exit code 1

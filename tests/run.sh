@@ -11,3 +11,4 @@ sh tools/check_includes.sh
 "$python" tests/tasks.py "$build"
 "$python" tests/check.py "$build"
 "$python" tests/sandbox.py "$build"
+"$python" tests/hub.py "$build"

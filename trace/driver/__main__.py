@@ -1,7 +1,7 @@
 """In: one JSON job on standard input. Out: graph text on a file descriptor; JSON lines (stage, note, error) on standard error.
 
 Job: {"model": FOLDER, "task": NAME, "options": {...}, "trust_remote_code": false, "gguf_file": PATH or null,
-"task_file": PATH or null, "fd": 3}, or {"doctor": true}.
+"task_file": PATH or null, "fd": 3}, {"doctor": true} or {"pull": {"id": ID, ...}}.
 Exit code 1 with one error line when something is wrong.
 """
 import json
@@ -14,7 +14,7 @@ from etch_trace.report import TraceError, describe, emit
 def _read_job():
     try:
         job = json.loads(sys.stdin.read())
-        if isinstance(job, dict) and job.get("doctor"):
+        if isinstance(job, dict) and (job.get("doctor") or isinstance(job.get("pull"), dict)):
             return job
         if not isinstance(job, dict) or not isinstance(job.get("model"), str) or not isinstance(job.get("task"), str):
             raise ValueError('an object with "model" and "task" expected')
@@ -42,6 +42,10 @@ def main():
             from etch_trace import doctor
 
             text = doctor.text().encode()
+        elif job.get("pull"):
+            from etch_trace import hub
+
+            text = os.fsencode(hub.pull(job["pull"]))
         else:
             emit(stage="import")
             from etch_trace import environment
