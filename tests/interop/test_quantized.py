@@ -1,9 +1,9 @@
 """The headline command on every decoder-only test model: 8da4w linears, 8w embeddings, custom SDPA and KV cache where the model takes them.
 
-Official runtime against etch's: 5e-3 of the largest logit. Both compute the same integers from the same activations (most models agree to 1e-6), but a float
-difference of one unit in the last place may put an activation on the other side of a rounding tie. Both against PyTorch eager on the
-dequantised weights with the inputs of quantized linears rounded to 8 bits by row, as XNNPACK rounds them: 2 % relative RMS (an activation on a rounding tie
-may fall to the other side, and these random models amplify it). What the rounding of activations alone costs is printed beside it.
+Official runtime against etch's: 1e-4 of the largest logit (seen: 3e-7), activations on a rounding tie aside: three models have one tie each in 700 to
+3000 activations a step, and with that one activation moved by one 8-bit step all four steps agree again (`etch verify --ties` proves it; docs/ACCURACY.md).
+Both against PyTorch eager on the dequantised weights with the inputs of quantized linears rounded to 8 bits by row, as XNNPACK rounds them: 2 % relative RMS
+(a tie may fall to the other side, and these random models amplify it). What the rounding of activations alone costs is printed beside it.
 """
 import os
 import subprocess
@@ -89,8 +89,7 @@ def test_headline_command(name, etch, tmp_path):
         record.update({f"s{k}.{method}.in{i}": t for i, t in enumerate(ins)})
         record[f"s{k}.{method}.out0"] = out.contiguous()
     save_file(record, tmp_path / "official.safetensors")
-    largest = max(x.abs().max().item() for x in logits)
-    etch("verify", tmp_path / "model.pte", tmp_path / "official.safetensors", "--atol", 5e-3 * largest, "--rtol", 0)
+    print(etch("verify", tmp_path / "model.pte", tmp_path / "official.safetensors", "--ties"))
     ids = torch.cat([io[f"s{s}.forward.in0"] for s in range(4)], 1)
     got, rms = torch.cat(logits, 1), {}
     for dynamic in (True, False):
