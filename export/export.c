@@ -66,6 +66,15 @@ etch_status *etch_export_trace(const etch_job *job, etch_progress *progress, etc
     return s;
 }
 
+// What the lowering left undone, beside the tracer's notes.
+static etch_status *note_lowering(etch_export_report *r)
+{
+    if (!r->emit.n_bfloat16) return NULL;
+    etch_buf_printf(&r->notes, "%d nodes stay outside XNNPACK, which computes with bfloat16 on few processors only (AVX512-BF16, Arm BF16): float16 would go inside\n",
+                    r->emit.n_bfloat16);
+    return etch_buf_check(&r->notes);
+}
+
 etch_status *etch_export(const etch_job *job, etch_progress *progress, etch_export_report *out_report)
 {
     *out_report = (etch_export_report){ 0 };
@@ -78,6 +87,7 @@ etch_status *etch_export(const etch_job *job, etch_progress *progress, etch_expo
     etch_status *s = n > 0 && (size_t)n < sizeof path ? NULL : ETCH_ERR(ETCH_USAGE, "--output_dir: the path is too long");
     if (!s) s = etch_file_mkdirs(job->output_dir);
     if (!s) s = etch_export_program(out_report->program, &o, path, progress, out_report);
+    if (!s) s = note_lowering(out_report);
     out_report->peak_rss = own_peak_rss();
     if (!s) s = etch_copy_companions(job->model, job->output_dir);
     etch_progress_end(progress);  // the report has the time of every stage

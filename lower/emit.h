@@ -38,6 +38,7 @@ typedef struct etch_emit_report {
     uint64_t arena_bytes;        // largest method
     uint64_t arena_bound;        // of the same method: most bytes alive at once, no plan can be smaller
     int n_instructions, n_delegates, n_nodes, n_delegated;
+    int n_bfloat16;              // nodes that a delegate would take in float32 or float16
 } etch_emit_report;
 
 // Changes the program: adds nodes for constants in the layout that a delegate needs. `out_report` may be NULL.

@@ -1,7 +1,7 @@
 // Recipe xnnpack: which nodes go into delegates. In: lm->steps, all nodes. Out: lm->groups, and lm->steps with one step a group.
 //
-// A node qualifies when its row has a rule (column xnn), the rule agrees, and every tensor it touches is float32 of rank 1 to 6 (constants: up to 6)
-// without an empty size. Qualifying nodes and the others form alternating stages: stage k of the delegate side takes every qualifying node whose
+// A node qualifies when its row has a rule (column xnn), the rule agrees, and every tensor it touches is of rank 1 to 6 (constants: up to 6) without an empty
+// size, all float32 or all float16. (bfloat16 stays outside: XNNPACK has a product of bfloat16 on few processors only, and nothing else of it.) Qualifying nodes and the others form alternating stages: stage k of the delegate side takes every qualifying node whose
 // arguments are known after stage k-1 of the other side. That gives the fewest delegates that an order of execution allows, each is acyclic with the
 // rest by construction, and the result depends on the order of nodes alone.
 //
@@ -33,7 +33,8 @@ typedef struct part {
 // NULL when XNNPACK can hold the tensor, otherwise why not.
 static const char *tensor_misfit(const lw_method *lm, const etch_tensor *t, bool is_const)
 {
-    if (t->dtype != ETCH_F32) return "an operand or result is not float32";
+    if (t->dtype == ETCH_BF16) return "bfloat16, of which XNNPACK has a product on few processors only";
+    if (t->dtype != ETCH_F32 && t->dtype != ETCH_F16) return "an operand or result is neither float32 nor float16";
     if (t->rank > 6) return "more than 6 dimensions";
     if (t->rank == 0 && !is_const) return "a scalar that is computed at run time";
     for (int i = 0; i < t->rank; i++)
@@ -41,15 +42,22 @@ static const char *tensor_misfit(const lw_method *lm, const etch_tensor *t, bool
     return NULL;
 }
 
-typedef struct { const lw_method *lm; const char *misfit; bool own_types; int n_live; } fit;
+typedef struct { const lw_method *lm; const xnn_rule *rule; etch_dtype dtype; const char *misfit; int n_live; } fit;
+
+static void must_fit(fit *f, const etch_tensor *t, bool is_const)
+{
+    const char *why = tensor_misfit(f->lm, t, is_const);
+    if (!why && !f->rule->casts && t->dtype != f->dtype) why = "operands and result have several types";
+    if (why) f->misfit = why;
+}
 
 static void use_fits(void *user, etch_value *v)
 {
     fit *f = user;
     const lw_slot *s = lw_slot_of(v);
     f->n_live += !s->is_const;
-    const char *why = v->is_scalar ? "it reads a symbol" : f->own_types && s->is_const ? NULL : tensor_misfit(f->lm, &v->t, s->is_const);
-    if (why) f->misfit = why;
+    if (v->is_scalar) f->misfit = "it reads a symbol";
+    else if (!(f->rule->own_types && s->is_const)) must_fit(f, &v->t, s->is_const);
 }
 
 static const xnn_rule *rule_for(const lw_method *lm, const etch_node *n, const char **out_outside)
@@ -57,11 +65,13 @@ static const xnn_rule *rule_for(const lw_method *lm, const etch_node *n, const c
     const xnn_rule *r = lw_xnn_rule(n->op->id);
     *out_outside = "XNNPACK has no such operator, or no rule for it";
     if (!r) return NULL;
-    fit f = { lm, NULL, r->own_types, 0 };
+    fit f = { lm, r, n->n_outs && !n->outs[0]->is_scalar ? n->outs[0]->t.dtype : ETCH_F32, NULL, 0 };
+    if (f.dtype == ETCH_BF16 && r->weight != XNN_MOVES) lm->lp->report.n_bfloat16++;
     etch_node_each_use(n, use_fits, &f);
-    for (int i = 0; i < n->n_outs; i++)
+    for (int i = 0; i < n->n_outs; i++) {
         if (n->outs[i]->is_scalar) f.misfit = "it defines a symbol";
-        else if (lw_slot_of(n->outs[i])->uses && tensor_misfit(lm, &n->outs[i]->t, false)) f.misfit = tensor_misfit(lm, &n->outs[i]->t, false);
+        else if (lw_slot_of(n->outs[i])->uses) must_fit(&f, &n->outs[i]->t, false);
+    }
     *out_outside = f.misfit ? f.misfit : !f.n_live ? "it reads constants only" : "XNNPACK cannot do it with these arguments";
     return !f.misfit && f.n_live && r->can(lm, n) ? r : NULL;
 }
@@ -228,7 +238,7 @@ static etch_status *drop_small(part *p, int n_stages, bool *out_dropped)
         const unit *u = &p->units[i];
         if (!u->rule) continue;
         if (u->rule->weight == XNN_HEAVY) keep[u->stage] = true;
-        if (u->rule->weight == XNN_LIGHT && lw_slot_of(u->node->outs[0])->nbytes / 4 > SMALL) keep[u->stage] = true;
+        if (u->rule->weight == XNN_LIGHT && lw_slot_of(u->node->outs[0])->nbytes / etch_dtype_size(u->node->outs[0]->t.dtype) > SMALL) keep[u->stage] = true;
     }
     *out_dropped = false;
     for (int i = 0; i < p->n; i++)

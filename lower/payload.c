@@ -25,9 +25,15 @@ struct xnn_build {
     etch_fbo *nodes; int n_nodes, cap_nodes;
     etch_fbo *consts; int n_consts, cap_consts;
     known *table[1024];
-    struct { double v; uint32_t id; } *scalars; int n_scalars, cap_scalars;
+    struct { double v; int datatype; uint32_t id; } *scalars; int n_scalars, cap_scalars;
     double lo, hi;       // limits of the next node
+    etch_dtype result;   // of the node being written
+    int datatype;        // what it computes in
 };
+
+static int datatype_of(etch_dtype d) { return d == ETCH_F16 ? XNN_FP16 : XNN_FP32; }
+bool xnn_is_half(const etch_value *v) { return v->t.dtype == ETCH_F16; }
+void xnn_compute_wide(xnn_build *x, bool on) { x->datatype = on ? XNN_FP32 : datatype_of(x->result); }
 
 etch_fbb *xnn_fbb(xnn_build *x) { return &x->fb; }
 etch_arena *xnn_arena(xnn_build *x) { return &x->lm->lp->arena; }
@@ -101,16 +107,16 @@ etch_status *xnn_define(xnn_build *x, const xnn_value *v, uint32_t *out_id)
     return NULL;
 }
 
-static xnn_value plain(int rank, const int64_t *dims)
+static xnn_value plain(int datatype, int rank, const int64_t *dims)
 {
-    xnn_value v = { .datatype = XNN_FP32, .rank = rank, .external = XNN_NONE };
+    xnn_value v = { .datatype = datatype, .rank = rank, .external = XNN_NONE };
     for (int i = 0; i < rank; i++) v.dims[i] = dims[i];
     return v;
 }
 
 etch_status *xnn_temp(xnn_build *x, int rank, const int64_t *dims, uint32_t *out_id)
 {
-    xnn_value v = plain(rank, dims);
+    xnn_value v = plain(x->datatype, rank, dims);
     return xnn_define(x, &v, out_id);
 }
 
@@ -145,32 +151,39 @@ etch_status *xnn_const_data(xnn_build *x, etch_value *v, etch_str name, uint32_t
 
 etch_status *xnn_const(xnn_build *x, etch_value *v, int rank, const int64_t *dims, etch_str name, uint32_t *out_id)
 {
-    xnn_value d = plain(rank, dims);
+    xnn_value d = plain(datatype_of(v->t.dtype), rank, dims);
     ETCH_TRY(xnn_const_data(x, v, name, &d.constant));
     return xnn_define(x, &d, out_id);
 }
 
-etch_status *xnn_scalar(xnn_build *x, double v, uint32_t *out_id)
+// A scalar in the given type.
+static etch_status *scalar_of(xnn_build *x, int datatype, double v, uint32_t *out_id)
 {
     for (int i = 0; i < x->n_scalars; i++)
-        if (!memcmp(&x->scalars[i].v, &v, sizeof v)) {
+        if (x->scalars[i].datatype == datatype && !memcmp(&x->scalars[i].v, &v, sizeof v)) {
             *out_id = x->scalars[i].id;
             return NULL;
         }
+    bool half = datatype == XNN_FP16;
     float f = (float)v;
+    uint16_t h = etch_f32_to_f16(f);
     etch_value *data;
     lw_slot *slot;
-    etch_tensor t = { .dtype = ETCH_F32, .rank = 1, .sizes = { etch_dim_of(1) }, .data = &f, .capacity = 4 };
+    etch_tensor t = { .dtype = half ? ETCH_F16 : ETCH_F32, .rank = 1, .sizes = { etch_dim_of(1) }, .data = half ? (void *)&h : &f, .capacity = half ? 2 : 4 };
     char name[16];
-    snprintf(name, sizeof name, "f32_%08x", etch_f32_bits(f));
+    if (half) snprintf(name, sizeof name, "f16_%04x", h);
+    else snprintf(name, sizeof name, "f32_%08x", etch_f32_bits(f));
     ETCH_TRY(etch_method_add_data(x->lm->m, &t, &data));
     ETCH_TRY(lw_slot_add(x->lm, data, &slot));
     ETCH_TRY(xnn_const(x, data, 1, (int64_t[]){ 1 }, etch_str_of(name), out_id));
     LW_GROW(&x->lm->lp->arena, x->scalars, x->n_scalars, x->cap_scalars);
     x->scalars[x->n_scalars].v = v;
+    x->scalars[x->n_scalars].datatype = datatype;
     x->scalars[x->n_scalars++].id = *out_id;
     return NULL;
 }
+
+etch_status *xnn_scalar(xnn_build *x, double v, uint32_t *out_id) { return scalar_of(x, x->datatype, v, out_id); }
 
 etch_str xnn_name_of(const etch_value *v)
 {
@@ -187,11 +200,8 @@ static etch_status *const_operand(xnn_build *x, etch_value *v, uint32_t *out_id)
 {
     const etch_value *root = lw_const_root(x->lm, v);
     const lw_slot *s = lw_slot_of(v);
-    if (s->nbytes == 4 && root->src == ETCH_SRC_DATA) {
-        float f;
-        memcpy(&f, root->t.data, 4);
-        return xnn_scalar(x, f, out_id);
-    }
+    if (s->nbytes == etch_dtype_size(v->t.dtype) && root->src == ETCH_SRC_DATA && root->t.dtype == v->t.dtype)
+        return scalar_of(x, datatype_of(v->t.dtype), etch_load_double(root->t.data, root->t.dtype, 0), out_id);
     if (v->t.rank == 0) return xnn_const(x, v, 1, (int64_t[]){ 1 }, xnn_name_of(v), out_id);
     return xnn_const(x, v, v->t.rank, s->bound, xnn_name_of(v), out_id);
 }
@@ -206,6 +216,13 @@ etch_status *xnn_const_node(xnn_build *x, etch_op_id op, const etch_val *args, i
     return NULL;
 }
 
+etch_status *xnn_const_float32(xnn_build *x, etch_value *v, etch_value **out)
+{
+    *out = v;
+    if (v->t.dtype == ETCH_F32) return NULL;
+    return xnn_const_node(x, ETCH_OP__to_copy, (etch_val[]){ etch_val_tensor(&v->t), etch_val_int(ETCH_F32) }, 2, out);
+}
+
 // ---- tensors of the graph
 static void nchw_to_nhwc(const int64_t *d, int64_t *out)
 {
@@ -215,7 +232,7 @@ static void nchw_to_nhwc(const int64_t *d, int64_t *out)
 static etch_status *define_tensor(xnn_build *x, etch_value *v, uint32_t *out_id)
 {
     lw_slot *s = lw_slot_of(v);
-    xnn_value d = plain(v->t.rank, s->bound);
+    xnn_value d = plain(datatype_of(v->t.dtype), v->t.rank, s->bound);
     int in = position(x->g->inputs, x->g->n_inputs, s), out = position(x->g->outputs, x->g->n_outputs, s);
     if (in >= 0) {
         d.external = (uint32_t)in;
@@ -247,9 +264,14 @@ etch_status *xnn_in_dynamic(xnn_build *x, etch_value *v, uint32_t *out_id)
     known *k;
     ETCH_TRY(find(x, v, &k));
     if (k->dynamic == XNN_NONE) {
-        uint32_t in;
+        uint32_t in, wide;
         ETCH_TRY(xnn_in(x, v, &in));
-        xnn_value d = plain(v->t.rank, lw_slot_of(v)->bound);
+        xnn_value d = plain(XNN_FP32, v->t.rank, lw_slot_of(v)->bound);
+        if (xnn_is_half(v)) {
+            ETCH_TRY(xnn_define(x, &d, &wide));
+            ETCH_TRY(xnn_convert(x, in, wide));
+            in = wide;
+        }
         d.datatype = XNN_QDINT8;
         d.quant = ETCH_FBU(XNNQuantParams, PerTokenDynamicQuant);
         d.nonbatch_dims = 1;
@@ -310,6 +332,12 @@ bool xnn_has_nhwc(const xnn_build *x, const etch_value *v)
     return false;
 }
 
+static etch_status *nhwc_twin(xnn_build *x, const etch_value *v, const int64_t dims[4], uint32_t *out_id)
+{
+    xnn_value d = plain(datatype_of(v->t.dtype), 4, dims);
+    return xnn_define(x, &d, out_id);
+}
+
 etch_status *xnn_in_nhwc(xnn_build *x, etch_value *v, uint32_t *out_id)
 {
     known *k;
@@ -319,7 +347,7 @@ etch_status *xnn_in_nhwc(xnn_build *x, etch_value *v, uint32_t *out_id)
         uint32_t id;
         ETCH_TRY(xnn_in(x, v, &id));
         nchw_to_nhwc(lw_slot_of(v)->bound, dims);
-        ETCH_TRY(xnn_temp(x, 4, dims, &k->nhwc));
+        ETCH_TRY(nhwc_twin(x, v, dims, &k->nhwc));
         ETCH_TRY(xnn_transpose(x, id, k->nhwc, 4, (int[]){ 0, 2, 3, 1 }));
     }
     *out_id = k->nhwc;
@@ -333,7 +361,7 @@ etch_status *xnn_out_nhwc(xnn_build *x, etch_value *v, uint32_t *out_id)
     v = xnn_written_as(x, v);
     ETCH_TRY(find(x, v, &k));
     nchw_to_nhwc(lw_slot_of(v)->bound, dims);
-    ETCH_TRY(xnn_temp(x, 4, dims, &k->nhwc));
+    ETCH_TRY(nhwc_twin(x, v, dims, &k->nhwc));
     *out_id = k->nhwc;
     return NULL;
 }
@@ -359,6 +387,8 @@ etch_status *xnn_node(xnn_build *x, int code, etch_fbo table)
     x->nodes[x->n_nodes++] = o;
     return NULL;
 }
+
+etch_status *xnn_convert(xnn_build *x, uint32_t in, uint32_t out) { return XNN_UNARY(x, XNNConvert, in, out); }
 
 // Where the operands of the plain kinds stand: after the fields of their own.
 etch_status *xnn_unary(xnn_build *x, int code, etch_fb_table_id table, uint32_t in, uint32_t out)
@@ -476,6 +506,8 @@ static etch_status *write_nodes(xnn_build *x)
     for (int i = 0; i < x->g->n_nodes; i++) {
         etch_node *n = x->g->nodes[i];
         if (n->user) continue;
+        x->result = n->outs[0]->t.dtype;
+        xnn_compute_wide(x, false);
         ETCH_TRYF(lw_xnn_rule(n->op->id)->write(x, n), "%.*s of %.*s", ETCH_STR_ARGS(n->op->schema->name), ETCH_STR_ARGS(n->where));
     }
     // Results that were left in NHWC.

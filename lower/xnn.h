@@ -17,12 +17,13 @@ typedef enum {
 typedef struct xnn_rule {
     xnn_weight weight;
     bool takes_clamp;        // a clamp of its only result may become output_min_max
-    // Can XNNPACK run this node? Asked after the common conditions (partition.c): float32, rank 1 to 6, sizes at least 1.
+    // Can XNNPACK run this node? Asked after the common conditions (partition.c): all float32 or all float16, rank 1 to 6, sizes at least 1.
     bool (*can)(const lw_method *lm, const etch_node *n);
     etch_status *(*write)(xnn_build *x, const etch_node *n);
     // May mark nodes that make its arguments as left out (xnn_skip), before anything is written. NULL: nothing to absorb.
     etch_status *(*absorb)(xnn_build *x, const etch_node *n);
-    bool own_types;          // constants may have other types than float32: `can` looks at them
+    bool own_types;          // constants may have other types than the operands: `can` looks at them
+    bool casts;              // operands and results need not have one type
 } xnn_rule;
 
 // NULL: stays outside.
@@ -52,7 +53,8 @@ enum { XNN_FP32 = 1, XNN_FP16 = 2, XNN_QCINT8 = 6, XNN_QDINT8 = 9, XNN_QBINT4 = 
 etch_status *xnn_define(xnn_build *x, const xnn_value *v, uint32_t *out_id) ETCH_MUST_USE;
 // The id of a tensor in logical (row-major) order: an argument of the delegate, a result made before, or a constant.
 etch_status *xnn_in(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
-// The same tensor in int8, quantized by row at run time (one XNNConvert, shared).
+// The same tensor in int8, quantized by row at run time (one XNNConvert, shared). From float32 always: XNNPACK keeps the factor of a float16 row in float16,
+// which rounds it to 11 bits and is infinite for rows that span less than 0.004.
 etch_status *xnn_in_dynamic(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
 // The id that a result is to be written to. With takes_clamp set in the rule, the next node gets the limits of a clamp that was folded.
 etch_status *xnn_out(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
@@ -62,12 +64,19 @@ etch_value *xnn_written_as(xnn_build *x, etch_value *v);
 etch_status *xnn_in_place_of(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
 // The result is the value `id` itself: no node, or a copy when it leaves the delegate.
 etch_status *xnn_alias(xnn_build *x, etch_value *v, uint32_t id) ETCH_MUST_USE;
-// An internal float32 value with upper-bound dims.
+// An internal value with upper-bound dims, of the type that the node being written computes in.
 etch_status *xnn_temp(xnn_build *x, int rank, const int64_t *dims, uint32_t *out_id) ETCH_MUST_USE;
-// A float32 constant of one element, dims [1].
+// Temporaries and scalars of the node being written are float32 (on) or of the type of its result (off, as each node starts): composites that float16 would
+// cost digits or range compute in float32 between two converts.
+void xnn_compute_wide(xnn_build *x, bool on);
+bool xnn_is_half(const etch_value *v);
+etch_status *xnn_convert(xnn_build *x, uint32_t in, uint32_t out) ETCH_MUST_USE;
+// A constant of one element, dims [1], of the type that the node computes in.
 etch_status *xnn_scalar(xnn_build *x, double v, uint32_t *out_id) ETCH_MUST_USE;
 // The constant v with other dims (same bytes), as named data. `name`: preferred key.
 etch_status *xnn_const(xnn_build *x, etch_value *v, int rank, const int64_t *dims, etch_str name, uint32_t *out_id) ETCH_MUST_USE;
+// The constant as float32: itself, or a cast that is evaluated when the file is written.
+etch_status *xnn_const_float32(xnn_build *x, etch_value *v, etch_value **out) ETCH_MUST_USE;
 // State-dict name of a constant: its own, or that of what it is computed from. May be empty.
 etch_str xnn_name_of(const etch_value *v);
 // Index in constant_data of the bytes of v, for quantized definitions and scales.

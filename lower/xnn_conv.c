@@ -70,18 +70,24 @@ static etch_status *pair(xnn_build *x, etch_op_id op, etch_value *a, etch_value 
     return xnn_const_node(x, op, (etch_val[]){ etch_val_tensor(&a->t), etch_val_tensor(&b->t) }, 2, out);
 }
 
-// s and b' of a batch norm, as nodes over constants; `bias` of the convolution may be NULL.
+// s and b' of a batch norm in float32, as nodes over constants; `bias` of the convolution, in float32, may be NULL.
 static etch_status *norm_factors(xnn_build *x, const etch_node *norm, etch_value *bias, etch_value **out_scale, etch_value **out_shift)
 {
-    etch_value *mean = etch_arg_value(&norm->args[3]), *t;
-    ETCH_TRY(xnn_const_node(x, ETCH_OP_add_Scalar, (etch_val[]){ norm->args[4], norm->args[6] }, 2, &t));
+    etch_value *mean, *var, *gamma, *beta, *t;
+    ETCH_TRY(xnn_const_float32(x, etch_arg_value(&norm->args[3]), &mean));
+    ETCH_TRY(xnn_const_float32(x, etch_arg_value(&norm->args[4]), &var));
+    ETCH_TRY(xnn_const_node(x, ETCH_OP_add_Scalar, (etch_val[]){ etch_val_tensor(&var->t), norm->args[6] }, 2, &t));
     ETCH_TRY(xnn_const_node(x, ETCH_OP_rsqrt, (etch_val[]){ etch_val_tensor(&t->t) }, 1, out_scale));
-    if (norm->args[1].kind == ETCH_V_TENSOR) ETCH_TRY(pair(x, ETCH_OP_mul_Tensor, *out_scale, etch_arg_value(&norm->args[1]), out_scale));
+    if (norm->args[1].kind == ETCH_V_TENSOR) {
+        ETCH_TRY(xnn_const_float32(x, etch_arg_value(&norm->args[1]), &gamma));
+        ETCH_TRY(pair(x, ETCH_OP_mul_Tensor, *out_scale, gamma, out_scale));
+    }
     if (bias) ETCH_TRY(pair(x, ETCH_OP_sub_Tensor, bias, mean, &t));
     else ETCH_TRY(xnn_const_node(x, ETCH_OP_neg, (etch_val[]){ etch_val_tensor(&mean->t) }, 1, &t));
     ETCH_TRY(pair(x, ETCH_OP_mul_Tensor, t, *out_scale, out_shift));
-    if (norm->args[2].kind == ETCH_V_TENSOR) ETCH_TRY(pair(x, ETCH_OP_add_Tensor, *out_shift, etch_arg_value(&norm->args[2]), out_shift));
-    return NULL;
+    if (norm->args[2].kind != ETCH_V_TENSOR) return NULL;
+    ETCH_TRY(xnn_const_float32(x, etch_arg_value(&norm->args[2]), &beta));
+    return pair(x, ETCH_OP_add_Tensor, *out_shift, beta, out_shift);
 }
 
 // The filter in XNNPACK's layout.
@@ -166,6 +172,8 @@ static etch_status *write_conv(xnn_build *x, const etch_node *n)
     geometry g = geometry_of(n);
     etch_value *w = etch_arg_value(&n->args[WEIGHT]), *bias = etch_arg_value(&n->args[BIAS]), *stored;
     etch_str name = xnn_name_of(w), bias_name = bias ? xnn_name_of(bias) : (etch_str){ NULL, 0 };
+    ETCH_TRY(xnn_const_float32(x, w, &w));   // as the official exporter: filters and biases of convolutions are float32
+    if (bias) ETCH_TRY(xnn_const_float32(x, bias, &bias));
     const etch_node *norm = lw_slot_of(n->outs[0])->norm;
     uint32_t ids[4] = { 0, 0, XNN_NONE, 0 };
     int64_t dims[4], ones[4] = { g.out_channels, 1, 1, 1 };
@@ -192,7 +200,7 @@ static etch_status *write_conv(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_conv;
-const xnn_rule xnn_rule_conv = { XNN_HEAVY, true, can_conv, write_conv, NULL, false };
+const xnn_rule xnn_rule_conv = { XNN_HEAVY, true, can_conv, write_conv, NULL, false, false };
 
 // ---- batch norm: folded into the convolution before it, else a product and a sum
 static bool can_batch_norm(const lw_method *lm, const etch_node *n)
@@ -220,6 +228,10 @@ static etch_status *write_batch_norm(xnn_build *x, const etch_node *n)
     int rank = nhwc ? 1 : v->t.rank - 1;
     uint32_t in, s, b, t, out;
     ETCH_TRY(norm_factors(x, n, NULL, &scale, &shift));
+    if (xnn_is_half(v)) {
+        ETCH_TRY(xnn_const_node(x, ETCH_OP__to_copy, (etch_val[]){ etch_val_tensor(&scale->t), etch_val_int(ETCH_F16) }, 2, &scale));
+        ETCH_TRY(xnn_const_node(x, ETCH_OP__to_copy, (etch_val[]){ etch_val_tensor(&shift->t), etch_val_int(ETCH_F16) }, 2, &shift));
+    }
     if (nhwc) ETCH_TRY(xnn_in_nhwc(x, v, &in));
     else ETCH_TRY(xnn_in(x, v, &in));
     ETCH_TRY(xnn_const(x, scale, rank, dims, (etch_str){ NULL, 0 }, &s));
@@ -234,7 +246,7 @@ static etch_status *write_batch_norm(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_batch_norm;
-const xnn_rule xnn_rule_batch_norm = { XNN_LIGHT, true, can_batch_norm, write_batch_norm, absorb_batch_norm, false };
+const xnn_rule xnn_rule_batch_norm = { XNN_LIGHT, true, can_batch_norm, write_batch_norm, absorb_batch_norm, false, false };
 
 // ---- pooling
 typedef struct pool { int64_t kernel[2], stride[2], padding[2], dilation[2]; } pool;
@@ -298,8 +310,8 @@ static etch_status *write_max_pool(xnn_build *x, const etch_node *n) { return wr
 static etch_status *write_avg_pool(xnn_build *x, const etch_node *n) { return write_pool(x, n, false); }
 
 extern const xnn_rule xnn_rule_max_pool2d, xnn_rule_avg_pool2d;
-const xnn_rule xnn_rule_max_pool2d = { XNN_LIGHT, false, can_max_pool, write_max_pool, NULL, false };
-const xnn_rule xnn_rule_avg_pool2d = { XNN_LIGHT, false, can_avg_pool, write_avg_pool, NULL, false };
+const xnn_rule xnn_rule_max_pool2d = { XNN_LIGHT, false, can_max_pool, write_max_pool, NULL, false, false };
+const xnn_rule xnn_rule_avg_pool2d = { XNN_LIGHT, false, can_avg_pool, write_avg_pool, NULL, false, false };
 
 // ---- bilinear resizing to a fixed size
 #define ALIGN_CORNERS 8
@@ -332,4 +344,4 @@ static etch_status *write_resize(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_upsample_bilinear2d;
-const xnn_rule xnn_rule_upsample_bilinear2d = { XNN_LIGHT, false, can_resize, write_resize, NULL, false };
+const xnn_rule xnn_rule_upsample_bilinear2d = { XNN_LIGHT, false, can_resize, write_resize, NULL, false, false };

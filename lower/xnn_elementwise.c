@@ -61,7 +61,7 @@ static bool can_unary(const lw_method *lm, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_unary;
-const xnn_rule xnn_rule_unary = { XNN_LIGHT, false, can_unary, write_unary, NULL, false };
+const xnn_rule xnn_rule_unary = { XNN_LIGHT, false, can_unary, write_unary, NULL, false, false };
 
 static etch_status *write_clamp(xnn_build *x, const etch_node *n)
 {
@@ -87,7 +87,7 @@ static bool can_clamp(const lw_method *lm, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_clamp;
-const xnn_rule xnn_rule_clamp = { XNN_LIGHT, false, can_clamp, write_clamp, NULL, false };
+const xnn_rule xnn_rule_clamp = { XNN_LIGHT, false, can_clamp, write_clamp, NULL, false, false };
 
 static etch_status *write_leaky_relu(xnn_build *x, const etch_node *n)
 {
@@ -101,7 +101,7 @@ static etch_status *write_leaky_relu(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_leaky_relu;
-const xnn_rule xnn_rule_leaky_relu = { XNN_LIGHT, false, always, write_leaky_relu, NULL, false };
+const xnn_rule xnn_rule_leaky_relu = { XNN_LIGHT, false, always, write_leaky_relu, NULL, false, false };
 
 // A value like the operand, in the operand's layout.
 static etch_status *like(xnn_build *x, const etch_node *n, uint32_t *out)
@@ -112,11 +112,27 @@ static etch_status *like(xnn_build *x, const etch_node *n, uint32_t *out)
     return xnn_temp(x, v->t.rank, d, out);
 }
 
-// gelu: the payload's node is the erf form. approximate="tanh" is another function: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), written out.
-static etch_status *write_gelu(xnn_build *x, const etch_node *n)
+// ---- types: float32 and float16 into each other
+static bool can_cast(const lw_method *lm, const etch_node *n)
 {
-    uint32_t in, out, k[4], t[6];
+    (void)lm;
+    return n->args[0].t->dtype != n->outs[0]->t.dtype;   // both are float32 or float16 (partition.c)
+}
+
+static etch_status *write_cast(xnn_build *x, const etch_node *n)
+{
+    uint32_t in, out;
     ETCH_TRY(ends(x, n, &in, &out));
+    return xnn_convert(x, in, out);
+}
+
+extern const xnn_rule xnn_rule_cast;
+const xnn_rule xnn_rule_cast = { XNN_MOVES, false, can_cast, write_cast, NULL, false, true };
+
+// gelu: the payload's node is the erf form. approximate="tanh" is another function: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), written out.
+static etch_status *gelu(xnn_build *x, const etch_node *n, uint32_t in, uint32_t out)
+{
+    uint32_t k[4], t[6];
     if (!etch_str_eqz(arg(n, "approximate")->s, "tanh")) return XNN_UNARY(x, XNNGelu, in, out);
     static const double constants[4] = { 0.044715, 0.7978845608028654, 1, 0.5 };
     for (int i = 0; i < 4; i++) ETCH_TRY(xnn_scalar(x, constants[i], &k[i]));
@@ -134,8 +150,22 @@ static etch_status *write_gelu(xnn_build *x, const etch_node *n)
     return XNN_BINARY(x, XNNMultiply, t[0], t[1], out);
 }
 
+// The official partitioner leaves float16 outside; here it computes in float32, as PyTorch does.
+static etch_status *write_gelu(xnn_build *x, const etch_node *n)
+{
+    uint32_t in, out, wide_in, wide_out;
+    ETCH_TRY(ends(x, n, &in, &out));
+    if (!xnn_is_half(n->outs[0])) return gelu(x, n, in, out);
+    xnn_compute_wide(x, true);
+    ETCH_TRY(like(x, n, &wide_in));
+    ETCH_TRY(like(x, n, &wide_out));
+    ETCH_TRY(xnn_convert(x, in, wide_in));
+    ETCH_TRY(gelu(x, n, wide_in, wide_out));
+    return xnn_convert(x, wide_out, out);
+}
+
 extern const xnn_rule xnn_rule_gelu;
-const xnn_rule xnn_rule_gelu = { XNN_LIGHT, false, always, write_gelu, NULL, false };
+const xnn_rule xnn_rule_gelu = { XNN_LIGHT, false, always, write_gelu, NULL, false, false };
 
 // pow with exponent 2 or 3.
 static etch_status *write_square(xnn_build *x, const etch_node *n)
@@ -155,7 +185,7 @@ static bool can_square(const lw_method *lm, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_square;
-const xnn_rule xnn_rule_square = { XNN_LIGHT, false, can_square, write_square, NULL, false };
+const xnn_rule xnn_rule_square = { XNN_LIGHT, false, can_square, write_square, NULL, false, false };
 
 // ---- two operands
 static bool can_binary(const lw_method *lm, const etch_node *n)
@@ -199,14 +229,19 @@ static etch_status *write_binary(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_binary;
-const xnn_rule xnn_rule_binary = { XNN_LIGHT, true, can_binary, write_binary, NULL, false };
+const xnn_rule xnn_rule_binary = { XNN_LIGHT, true, can_binary, write_binary, NULL, false, false };
 
 static bool can_binary_scalar(const lw_method *lm, const etch_node *n)
 {
     (void)lm;
     const etch_val *alpha = arg(n, "alpha"), *s = &n->args[1];
     bool number = s->kind == ETCH_V_FLOAT || s->kind == ETCH_V_BOOL || (s->kind == ETCH_V_INT && etch_dim_is_const(s->i));
-    return number && (!alpha || xnn_scalar_is(alpha, 1)) && isfinite((float)etch_val_as_double(s));
+    if (!number || (alpha && !xnn_scalar_is(alpha, 1))) return false;
+    double v = fabs(etch_val_as_double(s));
+    bool is_half = n->outs[0]->t.dtype == ETCH_F16, is_sum = n->op->id == ETCH_OP_add_Scalar || n->op->id == ETCH_OP_sub_Scalar;
+    // PyTorch computes with the scalar in float32; a factor that float16 rounds to few bits or to infinity would be another factor.
+    if (is_half) return v <= 65504 && (v == 0 || v >= 0x1p-14 || is_sum);
+    return isfinite((float)v);
 }
 
 static etch_status *write_binary_scalar(xnn_build *x, const etch_node *n)
@@ -218,4 +253,4 @@ static etch_status *write_binary_scalar(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_binary_scalar;
-const xnn_rule xnn_rule_binary_scalar = { XNN_LIGHT, true, can_binary_scalar, write_binary_scalar, NULL, false };
+const xnn_rule xnn_rule_binary_scalar = { XNN_LIGHT, true, can_binary_scalar, write_binary_scalar, NULL, false, false };

@@ -63,7 +63,7 @@ static etch_status *write_linear(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_linear;
-const xnn_rule xnn_rule_linear = { XNN_HEAVY, true, can_linear, write_linear, NULL, false };
+const xnn_rule xnn_rule_linear = { XNN_HEAVY, true, can_linear, write_linear, NULL, false, false };
 
 // ---- bmm: [.., M, K] x [.., K, N]
 static bool can_bmm(const lw_method *lm, const etch_node *n)
@@ -112,4 +112,4 @@ static etch_status *write_bmm(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_bmm;
-const xnn_rule xnn_rule_bmm = { XNN_HEAVY, false, can_bmm, write_bmm, absorb_bmm, false };
+const xnn_rule xnn_rule_bmm = { XNN_HEAVY, false, can_bmm, write_bmm, absorb_bmm, false, false };

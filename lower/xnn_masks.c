@@ -15,15 +15,17 @@
 
 #include "lower/xnn.h"
 
-#define HUGE_NEGATIVE (-1e30)
-#define FINITE (-3e38f)
+// float16: its lowest numbers are no larger than scores may be, and x + c may overflow. There c becomes -61440, whose neighbours are 32 apart: x + c = c for
+// |x| < 16, x + c is finite down to x = -4096, and exp of the difference to any unmasked score above -61423 is 0.
+#define HUGE_NEGATIVE(d) ((d) == ETCH_F16 ? -6e4 : -1e30)
+#define FINITE(d) ((d) == ETCH_F16 ? -61440.0f : -3e38f)
 
-static bool is_float(const etch_value *v) { return v && v->t.dtype == ETCH_F32; }
+static bool is_float(const etch_value *v) { return v && (v->t.dtype == ETCH_F32 || v->t.dtype == ETCH_F16); }
 
 static bool scalar_data(const etch_value *v, float *out)
 {
-    if (!v || v->src != ETCH_SRC_DATA || v->t.dtype != ETCH_F32 || etch_numel(&v->t) != 1) return false;
-    memcpy(out, v->t.data, 4);
+    if (!v || v->src != ETCH_SRC_DATA || !is_float(v) || etch_numel(&v->t) != 1) return false;
+    *out = (float)etch_load_double(v->t.data, v->t.dtype, 0);
     return true;
 }
 
@@ -41,7 +43,7 @@ static etch_node *source(const lw_method *lm, etch_value *v)
 
 static bool is_mask_fill(const etch_node *n, float *c)
 {
-    return n->op->id == ETCH_OP_where_self && is_float(etch_arg_value(&n->args[1])) && scalar_data(etch_arg_value(&n->args[2]), c) && *c <= HUGE_NEGATIVE &&
+    return n->op->id == ETCH_OP_where_self && is_float(etch_arg_value(&n->args[1])) && scalar_data(etch_arg_value(&n->args[2]), c) && *c <= HUGE_NEGATIVE(n->outs[0]->t.dtype) &&
            n->outs[0]->t.rank == n->args[1].t->rank;
 }
 
@@ -89,36 +91,40 @@ static bool only_softmax(const lw_method *lm, const etch_value *v)
 }
 
 // ---- what replaces a mask: made once, before the first use
-typedef struct made { const etch_tensor *mask; float c; bool is_factor; etch_value *v; struct made *next; } made;
+typedef struct made { const etch_tensor *mask; etch_dtype dtype; float c; bool is_factor; etch_value *v; struct made *next; } made;
 
-static etch_status *scalar(lw_method *lm, float f, etch_value **out)
+static etch_status *scalar(lw_method *lm, etch_dtype d, float f, etch_value **out)
 {
-    etch_tensor t = { .dtype = ETCH_F32, .data = &f, .capacity = 4 };
+    uint8_t bytes[4];
+    etch_store_double(bytes, d, 0, (double)f);
+    etch_tensor t = { .dtype = d, .data = bytes, .capacity = etch_dtype_size(d) };
     return etch_method_add_data(lm->m, &t, out);
 }
 
-static etch_status *replacement(lw_method *lm, made **list, etch_node *before, etch_tensor *mask, bool is_factor, float c, etch_value **out)
+static etch_status *replacement(lw_method *lm, made **list, etch_node *before, bool is_factor, float c, etch_value **out)
 {
+    etch_tensor *mask = before->args[0].t;
+    etch_dtype dtype = before->outs[0]->t.dtype;
     for (const made *m = *list; m; m = m->next)
-        if (m->mask == mask && m->is_factor == is_factor && !memcmp(&m->c, &c, 4)) {
+        if (m->mask == mask && m->dtype == dtype && m->is_factor == is_factor && !memcmp(&m->c, &c, 4)) {
             *out = m->v;
             return NULL;
         }
     etch_node *n;
     if (is_factor) {
         const etch_op *op = etch_op_get(ETCH_OP__to_copy);
-        ETCH_TRY(etch_method_add_node(lm->m, before, op, (etch_val[]){ etch_val_tensor(mask), etch_val_int(ETCH_F32) }, 2, before->where, before->module, &n));
+        ETCH_TRY(etch_method_add_node(lm->m, before, op, (etch_val[]){ etch_val_tensor(mask), etch_val_int(dtype) }, 2, before->where, before->module, &n));
     } else {
         etch_value *zero, *fill;
-        ETCH_TRY(scalar(lm, 0, &zero));
-        ETCH_TRY(scalar(lm, c, &fill));
+        ETCH_TRY(scalar(lm, dtype, 0, &zero));
+        ETCH_TRY(scalar(lm, dtype, c, &fill));
         ETCH_TRY(etch_method_add_node(lm->m, before, etch_op_get(ETCH_OP_where_self),
                                       (etch_val[]){ etch_val_tensor(mask), etch_val_tensor(&zero->t), etch_val_tensor(&fill->t) }, 3, before->where,
                                       before->module, &n));
     }
     made *m;
     ETCH_ALLOC(m, &lm->lp->arena, sizeof *m);
-    *m = (made){ mask, c, is_factor, n->outs[0], *list };
+    *m = (made){ mask, dtype, c, is_factor, n->outs[0], *list };
     *list = m;
     *out = m->v;
     return NULL;
@@ -142,12 +148,13 @@ static etch_status *find_changes(lw_method *lm, change **out)
         if (!is_fill && !(fill && only_softmax(lm, fill->outs[0]))) continue;
         change *k;
         ETCH_ALLOC(k, &lm->lp->arena, sizeof *k);
+        if (is_fill && isfinite(c) && n->outs[0]->t.dtype == ETCH_F16) c = FINITE(ETCH_F16);
         *k = (change){ n, fill != NULL, is_fill ? c : 0, NULL };
         *tail = k;
         tail = &k->next;
         if (fill)
             for (change *f = *out; f; f = f->next)
-                if (f->node == fill) f->c = FINITE;
+                if (f->node == fill) f->c = FINITE(n->outs[0]->t.dtype);
     }
     etch_method_clear_user(lm->m);
     return NULL;
@@ -161,7 +168,7 @@ etch_status *lw_masks(lw_method *lm)
     for (change *k = changes; k; k = k->next) {
         etch_value *with = NULL;
         etch_node *n;
-        ETCH_TRY(replacement(lm, &list, k->node, k->node->args[0].t, k->is_factor, k->c, &with));
+        ETCH_TRY(replacement(lm, &list, k->node, k->is_factor, k->c, &with));
         const etch_op *op = etch_op_get(k->is_factor ? ETCH_OP_mul_Tensor : ETCH_OP_add_Tensor);
         ETCH_TRY(etch_method_add_node(lm->m, k->node, op, (etch_val[]){ k->node->args[1], etch_val_tensor(&with->t) }, 2, k->node->where, k->node->module,
                                       &n));

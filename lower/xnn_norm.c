@@ -21,7 +21,7 @@ static etch_status *write_softmax(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_softmax;
-const xnn_rule xnn_rule_softmax = { XNN_LIGHT, false, can_softmax, write_softmax, NULL, false };
+const xnn_rule xnn_rule_softmax = { XNN_LIGHT, false, can_softmax, write_softmax, NULL, false, false };
 
 // Bounds of t as [rows, 1, columns, 1], with the last n_last dims as columns.
 static void rows_columns(const lw_slot *s, int n_last, int64_t dims[4])
@@ -85,7 +85,7 @@ static bool can_mean(const lw_method *lm, const etch_node *n)
     (void)lm;
     int k = trailing(n);
     const etch_val *dtype = &n->args[3];
-    if (dtype->kind == ETCH_V_INT && dtype->i.v != ETCH_F32) return false;
+    if (dtype->kind == ETCH_V_INT && dtype->i.v != n->args[0].t->dtype) return false;
     return k && columns_fixed(n->args[0].t, k) && xnn_can_reshape_to(&n->outs[0]->t);
 }
 
@@ -108,7 +108,7 @@ static etch_status *write_mean(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_mean;
-const xnn_rule xnn_rule_mean = { XNN_LIGHT, false, can_mean, write_mean, NULL, false };
+const xnn_rule xnn_rule_mean = { XNN_LIGHT, false, can_mean, write_mean, NULL, false, false };
 
 // ---- layer norm: (x - mean) * rsqrt(mean((x - mean)^2) + eps) * weight + bias
 static bool const_or_none(const etch_val *a) { return a->kind == ETCH_V_NONE || xnn_is_const(a); }
@@ -127,9 +127,17 @@ static etch_status *write_layer_norm(xnn_build *x, const etch_node *n)
 {
     etch_value *v = etch_arg_value(&n->args[0]), *operand[2] = { etch_arg_value(&n->args[2]), etch_arg_value(&n->args[3]) };
     int rank = v->t.rank, last = operand[1] ? 1 : operand[0] ? 0 : -1;
+    bool half = xnn_is_half(v);
     int64_t dims[4], shape[6], one[4];
-    uint32_t rows, mean, eps, centred, square, var, sum, scale, y, next, c;
+    uint32_t rows, mean, eps, centred, square, var, sum, scale, y, next, c, out;
     ETCH_TRY(to_rows(x, v, n->args[1].ints.n, &rows, dims));
+    xnn_compute_wide(x, true);   // squares of float16 values leave its range
+    if (half) {
+        uint32_t wide;
+        ETCH_TRY(xnn_temp(x, 4, dims, &wide));
+        ETCH_TRY(xnn_convert(x, rows, wide));
+        rows = wide;
+    }
     memcpy(one, (int64_t[]){ dims[0], 1, 1, 1 }, sizeof one);
     ETCH_TRY(row_mean(x, rows, dims[0], &mean));
     ETCH_TRY(xnn_temp(x, 4, dims, &centred));
@@ -145,20 +153,22 @@ static etch_status *write_layer_norm(xnn_build *x, const etch_node *n)
     ETCH_TRY(xnn_temp(x, 4, dims, &y));
     ETCH_TRY(XNN_BINARY(x, XNNMultiply, centred, scale, y));
     xnn_shape_of(&n->outs[0]->t, shape);
-    if (last < 0) ETCH_TRY(xnn_out(x, n->outs[0], &next));
+    ETCH_TRY(xnn_out(x, n->outs[0], &out));
+    if (last < 0 && !half) next = out;
     else ETCH_TRY(xnn_temp(x, rank, lw_slot_of(v)->bound, &next));
     ETCH_TRY(xnn_reshape(x, y, next, rank, shape));
     for (int i = 0; i < 2; i++) {
         if (!operand[i]) continue;
         y = next;
+        ETCH_TRY(xnn_const_float32(x, operand[i], &operand[i]));
         ETCH_TRY(xnn_in(x, operand[i], &c));
-        if (i == last) ETCH_TRY(xnn_out(x, n->outs[0], &next));
+        if (i == last && !half) next = out;
         else ETCH_TRY(xnn_temp(x, rank, lw_slot_of(v)->bound, &next));
         if (i == 0) ETCH_TRY(XNN_BINARY(x, XNNMultiply, y, c, next));
         else ETCH_TRY(XNN_BINARY(x, XNNAdd, y, c, next));
     }
-    return NULL;
+    return half ? xnn_convert(x, next, out) : NULL;
 }
 
 extern const xnn_rule xnn_rule_layer_norm;
-const xnn_rule xnn_rule_layer_norm = { XNN_LIGHT, false, can_layer_norm, write_layer_norm, NULL, false };
+const xnn_rule xnn_rule_layer_norm = { XNN_LIGHT, false, can_layer_norm, write_layer_norm, NULL, false, false };

@@ -2,6 +2,8 @@
 //
 //   linear_dynamic, 4 bits   x -> Convert -> qdint8, filter qbint4 (nibbles + 8, low first; bf16 scales [N, G], group K / G) -> f32
 //   linear_dynamic, 8 bits   x -> Convert -> qdint8, filter qcint8 (scale a row) -> f32
+//   float16                  between two converts to float32 and back: XNNPACK has products qdint8 -> fp16 on few processors; on the others it computes the
+//                            product and what follows in float32 and drops roundings to float16, so that results would depend on the processor
 //   linear_channel, 8 bits   x f32, filter qcint8. XNNPACK multiplies the bias of this combination by the scale, so the bias is added behind it.
 #include "lower/xnn.h"
 
@@ -15,8 +17,8 @@ static parts split(const etch_node *n)
 
 static bool constants(const parts *p)
 {
-    return p->in && p->q && p->scales && p->in->t.dtype == ETCH_F32 && lw_slot_of(p->q)->is_const && lw_slot_of(p->scales)->is_const &&
-           !lw_slot_of(p->in)->is_const && (!p->bias || (lw_slot_of(p->bias)->is_const && p->bias->t.dtype == ETCH_F32));
+    return p->in && p->q && p->scales && lw_slot_of(p->q)->is_const && lw_slot_of(p->scales)->is_const &&
+           !lw_slot_of(p->in)->is_const && (!p->bias || lw_slot_of(p->bias)->is_const);
 }
 
 static bool can_dynamic(const lw_method *lm, const etch_node *n)
@@ -33,7 +35,7 @@ static bool can_channel(const lw_method *lm, const etch_node *n)
 {
     (void)lm;
     parts p = split(n);
-    return constants(&p) && p.bits == 8 && p.scales->t.sizes[1].v == 1;
+    return constants(&p) && !xnn_is_half(p.in) && p.bits == 8 && p.scales->t.sizes[1].v == 1;
 }
 
 static etch_str scale_name(const parts *p, etch_arena *arena)
@@ -84,9 +86,22 @@ static etch_status *write_dynamic(xnn_build *x, const etch_node *n)
     uint32_t in, filter, bias = XNN_NONE, out;
     ETCH_TRY(xnn_in_dynamic(x, p.in, &in));
     ETCH_TRY(p.bits == 4 ? filter_4(x, &p, xnn_arena(x), &filter) : filter_8(x, &p, xnn_arena(x), &filter));
-    if (p.bias) ETCH_TRY(xnn_const(x, p.bias, 1, (int64_t[]){ p.q->t.sizes[0].v }, xnn_name_of(p.bias), &bias));
-    ETCH_TRY(xnn_out(x, p.out, &out));
-    return fully_connected(x, in, filter, bias, out);
+    if (p.bias) {
+        etch_str name = xnn_name_of(p.bias);
+        ETCH_TRY(xnn_const_float32(x, p.bias, &p.bias));
+        ETCH_TRY(xnn_const(x, p.bias, 1, (int64_t[]){ p.q->t.sizes[0].v }, name, &bias));
+    }
+    if (!xnn_is_half(p.out)) {
+        ETCH_TRY(xnn_out(x, p.out, &out));
+        return fully_connected(x, in, filter, bias, out);
+    }
+    uint32_t wide;
+    etch_value *target = xnn_written_as(x, p.out);   // limits of a folded clamp go to the product
+    xnn_compute_wide(x, true);
+    ETCH_TRY(xnn_temp(x, p.out->t.rank, lw_slot_of(p.out)->bound, &wide));
+    ETCH_TRY(fully_connected(x, in, filter, bias, wide));
+    ETCH_TRY(xnn_in_place_of(x, target, &out));
+    return xnn_convert(x, wide, out);
 }
 
 static etch_status *write_channel(xnn_build *x, const etch_node *n)
@@ -107,5 +122,5 @@ static etch_status *write_channel(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_linear_dynamic, xnn_rule_linear_channel;
-const xnn_rule xnn_rule_linear_dynamic = { XNN_HEAVY, true, can_dynamic, write_dynamic, NULL, true };
-const xnn_rule xnn_rule_linear_channel = { XNN_HEAVY, true, can_channel, write_channel, NULL, true };
+const xnn_rule xnn_rule_linear_dynamic = { XNN_HEAVY, true, can_dynamic, write_dynamic, NULL, true, false };
+const xnn_rule xnn_rule_linear_channel = { XNN_HEAVY, true, can_channel, write_channel, NULL, true, false };
