@@ -8,6 +8,7 @@ sh tools/check_includes.sh
 "$build/etch-tests"
 "$python" -B trace/tests/test_core.py "$build/share/etch/python"
 "$python" tests/e2e.py "$build"
+"$python" tests/accuracy.py "$build"
 "$python" tests/tasks.py "$build"
 "$python" tests/check.py "$build"
 "$python" tests/sandbox.py "$build"
