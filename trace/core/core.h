@@ -30,6 +30,7 @@ typedef struct core_storage {
     uint64_t version;     // counts writes
     int64_t id;           // fake address
     etch_value *buffer;   // BUFFER leaf when the storage is state that persists between calls
+    etch_value *initial;  // content before the first write that depends on the inputs; NULL while there was none
 } core_storage;
 
 typedef enum { CORE_CPU, CORE_META } core_device;
@@ -85,6 +86,7 @@ struct core_state {
     etch_program *program;
     etch_method *m;                       // scratch
     core_method *methods; int n_methods, cap_methods;
+    const etch_node *before_method;       // last node of the scratch method when the current method began
     core_storage **buffers; int n_buffers, cap_buffers;
     int64_t next_id;
     int64_t random_seq;
@@ -138,6 +140,7 @@ PyObject *core_wrap_view(core_tensor *base, const etch_op *op, const etch_val *a
 etch_status *core_value(core_tensor *t, etch_value **out) ETCH_MUST_USE;
 // In-place write: `v` is cast and expanded to the tensor's type, then stored through its views.
 etch_status *core_write(core_tensor *t, etch_value *v) ETCH_MUST_USE;
+etch_recorder core_recorder(core_state *st);
 etch_status *core_cast(core_state *st, etch_value *v, etch_dtype d, etch_value **out) ETCH_MUST_USE;
 void core_storage_release(core_storage *s);
 int core_value_init(core_state *st);
@@ -166,10 +169,18 @@ PyObject *core_dispatch(core_op *op, PyObject *const *args, Py_ssize_t n, PyObje
 // Adds the functions of methods.def and of the table to the module, and the methods to TensorBase.
 int core_methods_install(core_state *st, PyObject *module);
 
+// initial.c
+bool core_is_zeros(const etch_value *v);                  // made by zeros or its like
+bool core_is_start(const etch_value *v);                  // content that no input has reached
+// The content of `t` before anything that depends on the inputs was written into it; NULL when that cannot be told.
+etch_status *core_initial(core_tensor *t, etch_value **out) ETCH_MUST_USE;
+
 // finish.c
 // Ends the current method: buffers that it changed become mutations, and get their leaf back for the next one.
 etch_status *core_settle(core_state *st) ETCH_MUST_USE;
 etch_status *core_finish(core_state *st, etch_buf *out) ETCH_MUST_USE;
+// Ends the current method and decides which buffers' contents from an earlier call some method reads (core_info.live of their leaves).
+etch_status *core_find_live(core_state *st) ETCH_MUST_USE;
 
 // program.c: begin, symbol, input, ... finish.
 extern PyMethodDef core_program_methods[];

@@ -182,8 +182,9 @@ static etch_status *build(core_state *st, const core_method *m)
 }
 
 // Buffers whose content from an earlier call no method ever reads are scratch, not state.
-static etch_status *find_live(core_state *st)
+etch_status *core_find_live(core_state *st)
 {
+    ETCH_TRY(core_settle(st));
     for (int i = 0; i < st->n_buffers; i++) core_info_of(st->buffers[i]->buffer)->live = false;
     for (bool changed = true; changed;) {
         changed = false;
@@ -204,8 +205,7 @@ static etch_status *find_live(core_state *st)
 etch_status *core_finish(core_state *st, etch_buf *out)
 {
     etch_program *p = st->program;
-    ETCH_TRY(core_settle(st));
-    etch_status *s = find_live(st);
+    etch_status *s = core_find_live(st);
     int first = p->n_methods;
     for (int i = 0; i < st->n_methods && !s; i++) s = build(st, &st->methods[i]);
     etch_method **all = p->methods;

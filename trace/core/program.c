@@ -203,20 +203,6 @@ static PyObject *p_mark_fqn(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static bool is_zeros(const etch_value *v)
-{
-    if (v->src != ETCH_SRC_NODE) return false;
-    const etch_node *n = v->def;
-    etch_str name = n->op->schema->name;
-    if (etch_str_eqz(name, "aten::zeros") || etch_str_eqz(name, "aten::zeros_like") || etch_str_eqz(name, "aten::new_zeros")) return true;
-    if (etch_str_eqz(name, "aten::full")) {
-        const etch_val *x = &n->args[1];
-        return (x->kind == ETCH_V_INT && !x->i.e && x->i.v == 0) || (x->kind == ETCH_V_FLOAT && x->f == 0) ||
-            (x->kind == ETCH_V_BOOL && !x->b);
-    }
-    return false;
-}
-
 // mark_buffer(tensor, name): the tensor's storage becomes state of that name, its present value the initial content.
 static PyObject *p_mark_buffer(PyObject *module, PyObject *args)
 {
@@ -231,7 +217,7 @@ static PyObject *p_mark_buffer(PyObject *module, PyObject *args)
     init = t->s->cur;
     if (core_info_of(init)->dynamic)
         return PyErr_Format(PyExc_ValueError, "the initial content of buffer %V depends on the inputs", name, "?");
-    etch_status *s = etch_method_add_buffer(st->m, z, &init->t, is_zeros(init) ? NULL : init, &v);
+    etch_status *s = etch_method_add_buffer(st->m, z, &init->t, core_is_zeros(init) ? NULL : init, &v);
     if (!s) s = core_leaf_info(st, v, true);
     if (!s) s = core_grow(&st->buffers, st->n_buffers, &st->cap_buffers, sizeof(core_storage *));
     if (s) return core_raise(st, s);
@@ -243,6 +229,64 @@ static PyObject *p_mark_buffer(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+// initial(tensor): a new tensor with what it held before the inputs reached it, or None.
+static PyObject *p_initial(PyObject *module, PyObject *tensor)
+{
+    core_state *st = state(module);
+    etch_value *v = NULL;
+    core_tensor *t = tensor_arg(st, tensor, &v);
+    if (!t) return NULL;
+    etch_status *s = core_initial(t, &v);
+    if (s) return core_raise(st, s);
+    if (!v) Py_RETURN_NONE;
+    return core_wrap(st, NULL, v, t->device);
+}
+
+// read_buffers(): names of the buffers whose content from an earlier call some method reads. Ends the current method.
+static PyObject *p_read_buffers(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    core_state *st = state(module);
+    etch_status *s = core_find_live(st);
+    if (s) return core_raise(st, s);
+    PyObject *list = PyList_New(0);
+    for (int i = 0; list && i < st->n_buffers; i++) {
+        const etch_value *v = st->buffers[i]->buffer;
+        if (!core_info_of(st->buffers[i]->buffer)->live) continue;
+        PyObject *x = PyUnicode_FromStringAndSize(v->name.ptr, (Py_ssize_t)v->name.len);
+        if (!x || PyList_Append(list, x)) Py_CLEAR(list);
+        Py_XDECREF(x);
+    }
+    return list;
+}
+
+// work(n): elements that the current method computes when every symbolic size is n. A measure to compare traces by, views left out.
+static PyObject *p_work(PyObject *module, PyObject *args)
+{
+    core_state *st = state(module);
+    long long n;
+    if (!PyArg_ParseTuple(args, "L", &n)) return NULL;
+    etch_syms *syms = &st->program->syms;
+    etch_dim *map = calloc((size_t)syms->n_syms + 1, sizeof *map);
+    if (!map) return PyErr_NoMemory();
+    for (int i = 0; i < syms->n_syms; i++) map[i] = etch_dim_of(n);
+    double sum = 0;
+    etch_status *s = NULL;
+    for (const etch_node *x = st->before_method ? st->before_method->next : st->m->first; x && !s; x = x->next)
+        for (int i = 0; i < x->n_outs && !s && !(x->op->flags & ETCH_OPF_VIEW); i++) {
+            if (x->outs[i]->is_scalar) continue;
+            double size = 1;
+            for (int k = 0; k < x->outs[i]->t.rank && !s; k++) {
+                etch_dim d = x->outs[i]->t.sizes[k];
+                if (!etch_dim_is_const(d)) s = etch_dim_subst(syms, d, map, syms->n_syms, &d);
+                size *= (double)d.v;
+            }
+            sum += size;
+        }
+    free(map);
+    return s ? core_raise(st, s) : PyFloat_FromDouble(sum);
+}
+
 static PyObject *p_method(PyObject *module, PyObject *name)
 {
     core_state *st = state(module);
@@ -252,6 +296,7 @@ static PyObject *p_method(PyObject *module, PyObject *name)
     if (!s) s = core_grow(&st->methods, st->n_methods, &st->cap_methods, sizeof *st->methods);
     if (s) return core_raise(st, s);
     st->methods[st->n_methods++] = (core_method){ .name = etch_arena_str(&st->program->arena, z) };
+    st->before_method = st->m->last;
     Py_RETURN_NONE;
 }
 
@@ -510,6 +555,9 @@ PyMethodDef core_program_methods[] = {
     { "set_device", p_set_device, METH_VARARGS, "set_device(tensor, device): changes the handle only." },
     { "mark_fqn", p_mark_fqn, METH_VARARGS, "mark_fqn(tensor, name): the state-dict name of its value." },
     { "mark_buffer", p_mark_buffer, METH_VARARGS, "mark_buffer(tensor, name): state that persists between calls." },
+    { "initial", p_initial, METH_O, "initial(tensor): what it held before the inputs reached it, or None." },
+    { "read_buffers", p_read_buffers, METH_NOARGS, "Names of the buffers whose content from an earlier call some method reads." },
+    { "work", p_work, METH_VARARGS, "work(n): elements that the current method computes when every symbolic size is n." },
     { "method", p_method, METH_O, "method(name): starts a method." },
     { "output", p_output, METH_VARARGS, "output(name, tensor)" },
     { "meta", p_meta, METH_VARARGS, "meta(name, value)" },

@@ -58,7 +58,7 @@ etch_status *core_record(core_state *st, const etch_op *op, const etch_val *args
 
 static etch_status *record(void *user, const etch_op *op, const etch_val *args, int n, etch_node **out) { return core_record(user, op, args, n, out); }
 
-static etch_recorder recorder(core_state *st) { return (etch_recorder){ st->program, record, st }; }
+etch_recorder core_recorder(core_state *st) { return (etch_recorder){ st->program, record, st }; }
 
 etch_status *core_call(core_state *st, const char *name, const etch_val *args, int n, etch_value **out)
 {
@@ -128,7 +128,7 @@ PyObject *core_wrap_view(core_tensor *base, const etch_op *op, const etch_val *a
         t->version = base->version;
         return (PyObject *)t;
     }
-    const etch_recorder r = recorder(st);
+    const etch_recorder r = core_recorder(st);
     etch_status *s = etch_view_push(&r, base->chain, &base->v->t, op, args, n, out, v, &t->chain);
     if (s) {
         Py_DECREF((PyObject *)t);
@@ -140,7 +140,7 @@ PyObject *core_wrap_view(core_tensor *base, const etch_op *op, const etch_val *a
 etch_status *core_value(core_tensor *t, etch_value **out)
 {
     if (t->version != t->s->version) {
-        const etch_recorder r = recorder(t->st);
+        const etch_recorder r = core_recorder(t->st);
         ETCH_TRY(etch_view_read(&r, t->s->cur, t->chain, &t->v));
         t->version = t->s->version;
     }
@@ -150,16 +150,17 @@ etch_status *core_value(core_tensor *t, etch_value **out)
 
 etch_status *core_cast(core_state *st, etch_value *v, etch_dtype d, etch_value **out)
 {
-    const etch_recorder r = recorder(st);
+    const etch_recorder r = core_recorder(st);
     return etch_record_cast(&r, v, d, out);
 }
 
 etch_status *core_write(core_tensor *t, etch_value *v)
 {
-    const etch_recorder r = recorder(t->st);
+    const etch_recorder r = core_recorder(t->st);
     etch_value *content = NULL;
     ETCH_TRY(etch_view_fit(&r, &t->v->t, v, &v));
     ETCH_TRY(etch_view_write(&r, t->s->cur, t->chain, v, &content));
+    if (!t->s->initial && core_is_start(t->s->cur) && core_info_of(content)->dynamic) t->s->initial = t->s->cur;
     t->s->cur = content;
     t->s->version++;
     t->v = v;

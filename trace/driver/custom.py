@@ -19,6 +19,14 @@ class Session:
         self.attentions = self.updates = 0
         self.fallbacks = {}
 
+    def begin_trial(self):
+        """A call of one token at position 0, of which only the shapes matter."""
+        import torch
+
+        self.start, self.positions = 0, torch.arange(1)
+        self.attentions = self.updates = 0
+        self.fallbacks = {}
+
     def begin(self, cache_position):
         from torch import _C
 
@@ -127,7 +135,7 @@ class _Ring(int):
     """A number of cache slots that are used as a ring."""
 
 
-def _layer_class():
+def layer_class():
     from transformers.cache_utils import StaticLayer
 
     class CustomLayer(StaticLayer):
@@ -202,7 +210,7 @@ def replace_cache(wrapper, model, session):
 
     config = model.config.get_text_config()
     kinds = StaticCache(max_cache_len=session.length, config=config).layers
-    make = _layer_class()
+    make = layer_class()
     cache = getattr(wrapper, "static_cache", None) or wrapper.cache
     if not all(isinstance(layer, StaticLayer) for layer in cache.layers):
         raise TraceError("--use_custom_kv_cache cannot be applied to this model: its attention reads the filled part of the cache only", kind="unsupported")

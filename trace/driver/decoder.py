@@ -4,11 +4,12 @@
 
 The wrapper is transformers' own exportable module; S is symbolic in [1, max_seq_len - 1], or in [1, --prefill_chunk].
 """
-from etch_trace import cache_shapes, custom, metadata, method
+from etch_trace import cache_shapes, carried_state, custom, metadata, method, report
 from etch_trace.report import TraceError
 
 DEFAULT_MAX_SEQ_LEN = 2048
 EXAMPLE = 8
+DEAR = 2  # times the work of one token that a call for any number may cost when it is given one
 OPTIONS = {"max_seq_len": None, "disable_dynamic_shapes": False, "use_custom_sdpa": False, "use_custom_kv_cache": False, "prefill_chunk": None,
            "logits": "all"}
 
@@ -46,41 +47,51 @@ class CachedDecoder:
         model.generation_config = GenerationConfig(
             use_cache=True, cache_implementation="static", max_length=length, cache_config={"batch_size": 1, "max_cache_len": length},
             eos_token_id=eos, bos_token_id=getattr(original, "bos_token_id", None), pad_token_id=getattr(original, "pad_token_id", None))
-        self.inner = self.padded = self._padded()
-        # The language model's class says whether a padded static cache is safe for it; the others see the filled part only.
-        if not getattr(model.get_decoder(), "_can_compile_fullgraph", True):
-            self.inner = self._growing()
         self.dynamic = not options["disable_dynamic_shapes"]
         sdpa, kv_cache = options["use_custom_sdpa"], options["use_custom_kv_cache"]
-        self.chunk = self._chunk(options["prefill_chunk"], custom.ring_window(model.config) if sdpa and kv_cache else None)
+        self.asked_chunk = options["prefill_chunk"]
+        self.chunk = self._chunk(self.asked_chunk, custom.ring_window(model.config) if sdpa and kv_cache else None)
         self.session = custom.Session(sdpa, kv_cache, length, self.chunk)
         if sdpa:
             custom.use_attention(model, self.session)
-        if kv_cache:
-            custom.replace_cache(self.inner, model, self.session)
+        self.padded = None
+        self.inner = self._carried() if carried_state.needed(model, length) else self._by_position()
         if options["logits"] == "last":
             self._keep_last_logits()
         self.metadata = metadata.common(
             text, model.generation_config, options["dtype"], get_max_seq_len=length, get_max_context_len=length, get_eos_ids=eos,
             use_sdpa_with_kv_cache=sdpa, enable_dynamic_shape=self.dynamic)
 
-    def _example(self):
-        """Inputs of a trial call: two tokens."""
+    def _by_position(self):
+        """For keys and values only. The language model's class says whether a padded static cache is safe for it; the others see the filled
+        part only."""
+        self.padded = inner = self._padded()
+        if not getattr(self.model.get_decoder(), "_can_compile_fullgraph", True):
+            inner = self._growing()
+        if self.session.kv_cache:
+            custom.replace_cache(inner, self.model, self.session)
+        return inner
+
+    def _carried(self):
+        layer = (lambda: custom.layer_class()(self.session, self.length, False)) if self.session.kv_cache else None
+        self.session.begin_trial()
+        growing = not getattr(self.model.get_decoder(), "_can_compile_fullgraph", True)
+        make = carried_state.CarriedStateModule
+        return make(self.model, self.length, lambda: self._example(1), growing, layer).prepare().eval()
+
+    def _example(self, count=2):
+        """Inputs of a trial call of so many tokens."""
         import torch
         from torch import _C
 
-        ids = _C.input("input_ids", torch.int64, [1, 2])
+        ids = _C.input("input_ids", torch.int64, [1, count])
         return {"input_ids": ids} if self.width is None else {"inputs_embeds": self.model.get_input_embeddings()(ids)}
 
     def _padded(self):
         """transformers' own exportable module, its cache sized by what the model really stores in it."""
         from transformers.integrations.executorch import TorchExportableModuleForDecoderOnlyLM
 
-        try:
-            wrapper = TorchExportableModuleForDecoderOnlyLM(self.model, batch_size=1, max_cache_len=self.length).model
-        except AttributeError as error:
-            raise TraceError(f"the model keeps state that transformers' exportable module cannot hold ({' '.join(str(error).split())})",
-                             kind="unsupported") from None
+        wrapper = TorchExportableModuleForDecoderOnlyLM(self.model, batch_size=1, max_cache_len=self.length).model
         cache_shapes.adjust(wrapper, self.model, self._example)
         return wrapper
 
@@ -121,6 +132,8 @@ class CachedDecoder:
         a growing cache."""
         from torch import _C
 
+        if isinstance(self.inner, carried_state.CarriedStateModule):
+            return self._attempt_carried(trace)
         try:
             return trace()
         except Exception as error:
@@ -133,6 +146,57 @@ class CachedDecoder:
             trace()
         except Exception:
             raise first from None
+
+    def _attempt_carried(self, trace):
+        """Any number of tokens a call where the model's code for several goes on from its state and costs little more, for one, than its
+        code for one; else one token a call. --prefill_chunk accepts the cost."""
+        from torch import _C
+
+        dynamic, self.dynamic = self.dynamic, False
+        asked, self.chunk = self.chunk, 1
+        trace()
+        unread = self.inner.unread()
+        if unread:
+            raise TraceError(f"the model writes {unread[0]} but never reads it", kind="unsupported")
+        if not dynamic:
+            return
+        one = _C.work(1)
+        self.dynamic, self.chunk = True, asked
+        why = self._against_many(trace, one)
+        if why is None:
+            return
+        if self.asked_chunk:
+            raise TraceError(f"--prefill_chunk {self.asked_chunk}: {why}", kind="unsupported")
+        report.note(f"one token a call: {why}")
+        self.dynamic, self.chunk = False, 1
+        self.metadata["enable_dynamic_shape"] = False
+        self._again()
+        trace()
+
+    def _again(self):
+        from torch import _C
+
+        _C.begin()
+        self.session.begin_trial()
+        self.inner = self.inner.again()
+
+    def _against_many(self, trace, one):
+        """Traces any number of tokens; the reason when that is not to be had. `one`: the work of the code for one token."""
+        from torch import _C
+
+        self._again()
+        try:
+            trace()
+        except Exception as error:
+            return f"the model's code for several tokens cannot be recorded for any number of them ({report.describe_short(error)})"
+        unread = self.inner.unread()
+        if unread:
+            return f"the model's code for several tokens does not go on from {unread[0]}"
+        cost = _C.work(1) / max(one, 1)
+        if cost > DEAR and not self.asked_chunk:
+            return (f"the model's code for several tokens computes {cost:.0f} times as much for one "
+                    "(--prefill_chunk N takes it all the same)")
+        return None
 
     def trace(self, name):
         import torch
@@ -148,7 +212,8 @@ class CachedDecoder:
 
         before = {key: buffer._version for key, buffer in inner.named_buffers(recurse=False)}
         method.trace(name, inner, call, {**tokens, "cache_position": (torch.int64, [size])}, ["logits"])
-        if all(buffer._version == before[key] for key, buffer in inner.named_buffers(recurse=False) if key.startswith("key_cache")):
+        kept = [(key, buffer) for key, buffer in inner.named_buffers(recurse=False) if key.startswith(("key_cache", "state_"))]
+        if all(buffer._version == before[key] for key, buffer in kept):
             raise TraceError(cache_shapes.NO_CACHE, kind="unsupported")
         self.session.end()
         custom.check(self.session)

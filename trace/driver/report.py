@@ -64,6 +64,13 @@ def _stopped():
     return sandbox.verdict() if sandbox else None
 
 
+def describe_short(error):
+    """One clause: the message and the model's source line."""
+    cause = _root_cause(error)
+    where = location(cause) or location(error)
+    return (" ".join(str(cause).split()) or type(cause).__name__) + (f", {where}" if where else "")
+
+
 def describe(error):
     stopped = _stopped()
     if stopped:

@@ -309,6 +309,43 @@ def test_no_leaks():
     assert after[0] - before[0] < 25 and after[1] - before[1] < 150, (before, after)
 
 
+def test_initial_content_is_what_was_there_before_an_input_was_written():
+    start()
+    x = _C.input("x", torch.float32, [1, 2])
+    state = torch.zeros(2, 3)
+    state -= 5.0
+    row = state[1]
+    state[:, 0] = x[0]
+    assert _C.initial(state).tolist() == [[-5.0] * 3] * 2 and _C.initial(row).tolist() == [-5.0] * 3
+    fresh = torch.zeros_like(x)  # made to the size of an input, holds none of it
+    fresh.copy_(x)
+    assert _C.initial(fresh).tolist() == [[0.0, 0.0]]
+    assert _C.initial(x * torch.zeros(1, 2) + x).tolist() == [[0.0, 0.0]]  # a recurrence that made its own zeros
+    assert _C.initial(x * torch.ones(1, 2)) is None
+
+
+def test_buffers_that_nothing_reads_are_told():
+    start()
+    x = _C.input("x", torch.float32, [2])
+    read, written = torch.zeros(2), torch.zeros(2)
+    _C.mark_buffer(read, "read")
+    _C.mark_buffer(written, "written")
+    read.add_(x)
+    written.copy_(x)
+    _C.output("y", read + written)
+    assert _C.read_buffers() == ["read"]
+
+
+def test_work_counts_what_a_method_computes():
+    _C.begin()
+    s = _C.symbol("s0", 1, 100, 8)
+    _C.method("forward")
+    x = _C.input("x", torch.float32, [s, 4])
+    y = (x + 1).reshape(-1)[:4] * 2
+    _C.output("y", y)
+    assert _C.work(1) < _C.work(10) and _C.work(10) - _C.work(1) >= 36
+
+
 def main():
     only = sys.argv[2] if len(sys.argv) > 2 else ""
     tests = list(golden_tests()) + [(n[5:], f) for n, f in globals().items() if n.startswith("test_") and callable(f)]
