@@ -17,6 +17,7 @@ typedef struct etch_rt_tensor {
     bool is_constant;                     // lies in the file map: never written
     bool is_unfixed;                      // data is known at run time only (view, move, borrowed input)
     bool is_readonly;                     // constant, borrowed input, or a view of one, at this moment
+    bool is_last_row_enough;              // an output of which the caller reads only the last row (last entry of the last-but-one dim)
     int64_t max_numel;                    // from the declared sizes; t.capacity >= max_numel * element size when data is planned
     int64_t max_sizes[ETCH_MAX_RANK];     // the declared sizes
     uint32_t version;                     // grows when sizes change

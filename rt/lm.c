@@ -48,6 +48,7 @@ static etch_status *open_method(etch_rt *rt, etch_lm *lm)
     ETCH_TRY(check_tensor(ids, "input 0 (input_ids)", ETCH_I64, 2));
     ETCH_TRY(check_tensor(etch_rt_input(lm->method, 1), "input 1 (cache_position)", ETCH_I64, 1));
     ETCH_TRY(check_logits(out));
+    etch_rt_read_last_row(lm->method, 0);
     lm->max_chunk = ids->t->sizes[1].v;
     lm->vocab_size = out->t->sizes[2].v;
     if (lm->max_chunk < 1 || lm->vocab_size < 1) return ETCH_ERR(ETCH_UNSUPPORTED, "'forward' has an empty input or output");

@@ -215,6 +215,22 @@ etch_status *etch_rt_check_scalar_input(etch_rt_method *m, int i, const etch_val
     return same ? NULL : BAD("input %d must be %s and equal the value in the program", i, etch_rt__kind_name(w->kind));
 }
 
+void etch_rt_read_last_row(etch_rt_method *m, int i)
+{
+    const etch_rt_value *v = &m->values[m->outputs[i]];
+    int writers = 0;
+    if (!v->tensor || v->plain || v->is_input || v->is_variable) return;
+    for (int k = 0; k < m->n_instrs; k++) {
+        const etch_rt_instr *in = &m->instrs[k];
+        for (int j = 0; j < in->n_ins; j++)
+            if (in->ins[j] == v->tensor) return;
+        for (int j = 0; j < in->n_written; j++) writers += in->written[j] == v->tensor ? in->kind == RT_DELEGATE ? 1 : 2 : 0;
+        for (int j = 0; j < in->n_vals; j++)
+            if (in->vals[j] == v) return;
+    }
+    v->tensor->is_last_row_enough = writers == 1;
+}
+
 etch_status *etch_rt_reset(etch_rt_method *m)
 {
     if (m->memory && madvise(m->memory, m->n_memory, MADV_DONTNEED)) memset(m->memory, 0, m->n_memory);

@@ -68,6 +68,11 @@ etch_status *etch_rt_set_input(etch_rt_method *m, int i, const etch_tensor *t, e
 // An input that is no tensor must equal the stored value (as in the official runtime).
 etch_status *etch_rt_check_scalar_input(etch_rt_method *m, int i, const etch_val *v) ETCH_MUST_USE;
 
+// From now on the caller reads only the last row of output i (the last entry of its last-but-one dimension: of logits [1, S, V] the last V):
+// a program that ends in a product may leave the other rows out, what they hold is unspecified. No effect when the program reads the output
+// itself or ends otherwise.
+void etch_rt_read_last_row(etch_rt_method *m, int i);
+
 // Runs the method. All tensor inputs must have been set since load. A planned input's memory may be reused by the program: set it again
 // before the next call.
 // On error the state buffers may be half updated; the method stays usable.

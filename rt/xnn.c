@@ -160,6 +160,7 @@ static etch_status *execute(void *self, etch_rt_tensor *const *args, int n_args,
             ETCH_TRYF(etch_rt_tensor_resize(args[i], v->rank, sizes), "argument %d", i);
         }
         v->data = args[i]->t.data;
+        v->is_last_row_enough = args[i]->is_last_row_enough && !v->is_read;
     }
     for (int i = 0; i < x->n_values; i++) {
         etch_xnn_value *v = &x->values[i], *root = &x->values[v->root];

@@ -37,6 +37,8 @@ typedef struct etch_xnn_value {
     int64_t numel;                         // of dims
     uint32_t id;                           // serialized id, for messages
     int external;                          // argument index or -1
+    bool is_read;                          // by some node
+    bool is_last_row_enough;               // of this call's output: rows before the last need not be written
     float scale;                           // per-tensor quantisation
     int32_t zero_point;
     int channel_dim;
@@ -174,6 +176,8 @@ static inline etch_xnn_rowq *etch_xnn__rows(const etch_xnn_value *v)
 }
 // rows x n floats and what they were quantised to: counts ties, moves those that the caller chose.
 void etch_xnn__count_ties(etch_rt_ties *t, const float *x, size_t rows, size_t n, const etch_xnn_rowq *q, int8_t *out);
+// Rows at the front of `v` (its last dim: a row) that this call may leave out.
+size_t etch_xnn__rows_to_skip(const etch_xnn_value *v);
 // Rows of a dynamically quantised value.
 int64_t etch_xnn__n_rows(const etch_xnn_value *v);
 static inline void *etch_xnn__mut(const etch_xnn_value *v) { return (void *)(uintptr_t)v->data; }

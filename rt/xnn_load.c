@@ -331,5 +331,8 @@ etch_status *etch_xnn__load(etch_span blob, const etch_delegate_env *env, etch_x
     ETCH_TRY(load_values(&l, etch_fb_get_vec(g, ETCH_FB(XNNGraph, xvalues))));
     ETCH_TRY(load_nodes(&l, etch_fb_get_vec(g, ETCH_FB(XNNGraph, xnodes))));
     etch_xnn__fuse(x);
+    for (int i = 0; i < x->n_nodes; i++)
+        for (int j = 0; j < x->nodes[i].n_in; j++)
+            if (x->nodes[i].in[j] >= 0) x->values[x->nodes[i].in[j]].is_read = true;
     return NULL;
 }

@@ -20,6 +20,14 @@ int64_t etch_xnn__n_rows(const etch_xnn_value *v)
     return n;
 }
 
+size_t etch_xnn__rows_to_skip(const etch_xnn_value *v)
+{
+    if (!v->is_last_row_enough || v->rank < 2 || !v->numel) return 0;
+    for (int i = 0; i < v->rank - 2; i++)
+        if (v->dims[i] != 1) return 0;
+    return (size_t)v->dims[v->rank - 2] - 1;
+}
+
 static bool same_dims(const etch_xnn_value *a, const etch_xnn_value *b)
 {
     return a->rank == b->rank && !memcmp(a->dims, b->dims, sizeof *a->dims * (size_t)a->rank);

@@ -25,10 +25,13 @@ void etch_xnn__run_fc_float(etch_xnn_cx *cx, const etch_xnn_node *n, size_t m, s
     float *y = etch_xnn__float_out(cx, out);
     void *scratch = take_scratch(cx);
     if (cx->dry) return;
+    size_t skip = etch_xnn__rows_to_skip(out);
+    m -= skip;
     bool is_float = w->type == XT_F32 || w->type == XT_F16 || w->type == XT_BF16;
-    etch_fgemm g = { .m = m, .n = channels, .k = k, .a = x, .lda = k, .b = is_float ? w->data : n->weights, .b_type = fgemm_type(n->weights_type),
-                     .b_is_nk = !(n->flags & XF_TRANSPOSE) || !is_float, .bias = bias, .scale = is_float ? NULL : w->scales, .c = y, .ldc = channels,
-                     .lo = n->lo, .hi = n->hi };
+    etch_fgemm g = { .m = m, .n = channels, .k = k, .a = x + skip * k, .lda = k, .b = is_float ? w->data : n->weights,
+                     .b_type = fgemm_type(n->weights_type),
+                     .b_is_nk = !(n->flags & XF_TRANSPOSE) || !is_float, .bias = bias, .scale = is_float ? NULL : w->scales,
+                     .c = y + skip * channels, .ldc = channels, .lo = n->lo, .hi = n->hi };
     g.ldb = g.b_is_nk ? k : channels;
     etch_fgemm_run(cx->x->fgemm, &g, cx->x->pool, scratch);
     etch_xnn__store(cx, out, y);

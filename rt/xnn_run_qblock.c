@@ -1,14 +1,14 @@
 // In: dynamically quantised activations and 4-bit block weights. Out: fully connected layers, neighbours with one input in one go.
 #include "rt/xnn.h"
 
-typedef struct { const etch_xnn_value *in; const etch_qblock_x *x; } packing;
+typedef struct { const etch_xnn_value *in; const etch_qblock_x *x; size_t skip; } packing;
 
 static void pack_rows(void *user, size_t from, size_t to)
 {
     const packing *p = user;
-    const etch_xnn_rowq *rows = etch_xnn__rows(p->in);
+    const etch_xnn_rowq *rows = etch_xnn__rows(p->in) + p->skip;
     for (size_t i = from; i < to; i++)
-        etch_qblock_x_set(p->x, i, (const int8_t *)p->in->data + i * p->x->k, rows[i].scale, rows[i].zero_point);
+        etch_qblock_x_set(p->x, i, (const int8_t *)p->in->data + (p->skip + i) * p->x->k, rows[i].scale, rows[i].zero_point);
 }
 
 void etch_xnn__run_qblock(etch_xnn_cx *cx, const etch_xnn_node *first)
@@ -26,9 +26,13 @@ void etch_xnn__run_qblock(etch_xnn_cx *cx, const etch_xnn_node *first)
         jobs[i] = (etch_qblock_job){ n->blocks, bias, etch_xnn__float_out(cx, out), (size_t)out->dims[out->rank - 1], n->lo, n->hi };
     }
     if (cx->dry || !m) return;
+    size_t skip = first->n_shared == 1 ? etch_xnn__rows_to_skip(etch_xnn__out(cx, first, 0)) : 0;
+    m -= skip;
+    jobs[0].c += skip * jobs[0].ldc;
     etch_qblock_x_init(&x, m, k, memory);
-    packing p = { in, &x };
+    packing p = { in, &x, skip };
     etch_xnn__spans(cx->x, m, 16384 / k + 1, pack_rows, &p);
     etch_qblock_run(cx->x->qblock, &x, jobs, first->n_shared, cx->x->pool, scratch);
+    jobs[0].c -= skip * jobs[0].ldc;
     for (int i = 0; i < first->n_shared; i++) etch_xnn__store(cx, etch_xnn__out(cx, first + i, 0), jobs[i].c);
 }
