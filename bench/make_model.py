@@ -45,8 +45,7 @@ def bf16(x):
     return ((b + 0x7FFF + ((b >> 16) & 1)) >> 16).astype(np.uint16)
 
 
-def main():
-    s, folder = SHAPES[sys.argv[1]], sys.argv[2]
+def write_config(s, folder):
     os.makedirs(folder, exist_ok=True)
     config = dict(architectures=[s["arch"]], model_type=s["model_type"], hidden_size=s["hidden"], intermediate_size=s["mlp"],
                   num_hidden_layers=s["layers"], num_attention_heads=s["heads"], num_key_value_heads=s["kv"], head_dim=s["head_dim"],
@@ -54,6 +53,11 @@ def main():
                   tie_word_embeddings=True, attention_bias=False, bos_token_id=0, eos_token_id=1, dtype="bfloat16")
     with open(os.path.join(folder, "config.json"), "w") as f:
         json.dump(config, f, indent=2)
+
+
+def main():
+    s, folder = SHAPES[sys.argv[1]], sys.argv[2]
+    write_config(s, folder)
     header, at = {"__metadata__": {"format": "pt"}}, 0
     for name, shape in tensors(s):
         n = 2 * int(np.prod(shape))
@@ -74,4 +78,5 @@ def main():
     print(f"{folder}: {at / 1e6:.0f} MB")
 
 
-main()
+if __name__ == "__main__":
+    main()

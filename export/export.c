@@ -32,6 +32,28 @@ static etch_status *emit(etch_program *p, etch_model_weights *weights, etch_reci
     return etch_writer_commit(&w);
 }
 
+// One line for all weights that came as integers.
+static void note_sources(const etch_quant_report *q, etch_buf *notes)
+{
+    int n = 0, floats = 0;
+    int64_t groups = 0, kept = 0;
+    for (int i = 0; i < q->n; i++) {
+        const etch_quant_entry *e = &q->entries[i];
+        if (!e->source.len) continue;
+        n++;
+        floats += !e->group;
+        if (!e->group || e->kept < 0) continue;
+        groups += e->rows * (e->columns / e->group);
+        kept += e->kept;
+    }
+    if (!n) return;
+    etch_buf_printf(notes, "%d weights came as integers:", n);
+    if (groups) etch_buf_printf(notes, " %.1f %% of %lld groups keep them%s%s", 100.0 * (double)kept / (double)groups, (long long)groups,
+                                kept < groups ? ", the others are quantized again" : "", floats ? ";" : "");
+    if (floats) etch_buf_printf(notes, " %d are stored as floats (--qlinear and --qembedding keep integers that fit)", floats);
+    etch_buf_puts(notes, "\n");
+}
+
 etch_status *etch_export_program(etch_program *p, const etch_export_opts *o, const char *path, etch_progress *progress, etch_export_report *report)
 {
     if (progress) etch_progress_stage(progress, "passes");
@@ -44,6 +66,7 @@ etch_status *etch_export_program(etch_program *p, const etch_export_opts *o, con
         etch_quant_entry *e = &report->quant.entries[i];
         if (e->q && !etch_quant_stream_error(&weights.quant, e->q->def, &e->relative_rms, &e->kept)) e->relative_rms = -1;
     }
+    if (!s && report) note_sources(&report->quant, &report->notes);
     etch_model_weights_close(&weights);
     return s;
 }

@@ -10,7 +10,7 @@
 
 #define BLOCK_BYTES ((size_t)2 << 20)
 
-typedef enum { WANT_Q, WANT_PACKED, WANT_SCALES } want;
+typedef enum { WANT_Q, WANT_PACKED, WANT_SCALES, WANT_VALUES } want;
 
 etch_status *etch_quant_stream_init(etch_quant_stream *s, const etch_weights *weights)
 {
@@ -41,7 +41,15 @@ static etch_quant_result *result_of(etch_quant_stream *s, const etch_node *n)
     return &s->slots[s->n++].r;
 }
 
-// The etch::quantize node behind `v`, and what of it `v` is. `dtype`: of the scales.
+// The etch::quantize node behind etch::dequantize(q, scales), or NULL.
+static const etch_node *match_values(const etch_node *n)
+{
+    const etch_value *q = etch_arg_value(&n->args[0]), *s = etch_arg_value(&n->args[1]);
+    bool one = q && s && q->src == ETCH_SRC_NODE && s->src == ETCH_SRC_NODE && q->def == s->def && q->def_index == 0 && s->def_index == 1;
+    return one && q->def->op->id == ETCH_OP_etch_quantize ? q->def : NULL;
+}
+
+// The etch::quantize node behind `v`, and what of it `v` is.
 static const etch_node *match(const etch_value *v, want *out)
 {
     const etch_node *n = v->src == ETCH_SRC_NODE ? v->def : NULL;
@@ -50,7 +58,15 @@ static const etch_node *match(const etch_value *v, want *out)
         *out = v->def_index == 0 ? WANT_Q : WANT_SCALES;
         return n;
     }
+    if (n->op->id == ETCH_OP_etch_dequantize) {
+        *out = WANT_VALUES;
+        return match_values(n);
+    }
     const etch_value *from = n->op->schema->n_params ? etch_arg_value(&n->args[0]) : NULL;
+    if (from && n->op->id == ETCH_OP__to_copy && from->src == ETCH_SRC_NODE && from->def->op->id == ETCH_OP_etch_dequantize && etch_dtype_is_float(v->t.dtype)) {
+        *out = WANT_VALUES;
+        return match_values(from->def);
+    }
     if (!from || from->src != ETCH_SRC_NODE || from->def->op->id != ETCH_OP_etch_quantize) return NULL;
     if (n->op->id == ETCH_OP_etch_pack_nibbles && from->def_index == 0) *out = WANT_PACKED;
     else if (n->op->id == ETCH_OP__to_copy && from->def_index == 1 && (v->t.dtype == ETCH_BF16 || v->t.dtype == ETCH_F16)) *out = WANT_SCALES;
@@ -61,7 +77,9 @@ static const etch_node *match(const etch_value *v, want *out)
 typedef struct job {
     etch_quant_scheme scheme;
     int64_t k, groups, rows, row;        // columns, scales a row, rows in all, rows done
-    bool packed, high_first;
+    want what;
+    bool high_first;                     // of packed output
+    etch_dtype out_dtype;                // of values
     size_t row_bytes;                    // of the output
     etch_dtype dtype;                    // of the input
     uint8_t *in; size_t in_len, in_row;  // a block of input rows being filled
@@ -71,7 +89,7 @@ typedef struct job {
     etch_repack repack;                  // from: NULL when the input is rows of floats
     uint8_t *scratch; size_t scratch_row; // for each worker, of etch_repack_row
     int8_t *q;                           // block
-    uint8_t *out;                        // block, packed
+    uint8_t *out;                        // block, packed or values
     etch_quant_sums *sums;               // by row of the block
     int64_t *kept;                       // the same
     etch_quant_result *r;
@@ -90,6 +108,16 @@ static const float *row_floats(job *j, size_t i, int worker)
     return w;
 }
 
+static void put_values(const job *j, const int8_t *q, const float *scales, uint8_t *out)
+{
+    const int64_t group = j->k / j->groups;
+    for (int64_t c = 0; c < j->k; c++) {
+        const float v = (float)q[c] * scales[c / group];
+        if (j->out_dtype == ETCH_F32) memcpy(out + 4 * c, &v, 4);
+        else etch_store_double(out, j->out_dtype, c, (double)v);
+    }
+}
+
 static void do_row(void *user, size_t i, int worker)
 {
     job *j = user;
@@ -99,8 +127,10 @@ static void do_row(void *user, size_t i, int worker)
     float *scales = j->r->scales + row * j->groups;
     if (j->repack.from) j->kept[i] = etch_repack_row(&j->repack, row, j->scratch + (size_t)worker * j->scratch_row, q, scales, &j->sums[i]);
     else etch_quantize_row(row_floats(j, i, worker), j->k, &j->scheme, q, scales, &j->sums[i]);
-    if (j->packed && j->high_first) etch_pack_nibbles_high_first(q, j->k, j->out + i * j->row_bytes);
-    else if (j->packed) etch_pack_nibbles_low_first(q, j->k, j->out + i * j->row_bytes);
+    uint8_t *out = j->out + i * j->row_bytes;
+    if (j->what == WANT_PACKED && j->high_first) etch_pack_nibbles_high_first(q, j->k, out);
+    else if (j->what == WANT_PACKED) etch_pack_nibbles_low_first(q, j->k, out);
+    else if (j->what == WANT_VALUES) put_values(j, q, scales, out);
 }
 
 static etch_status *block(job *j, const uint8_t *from, size_t n)
@@ -114,7 +144,7 @@ static etch_status *block(job *j, const uint8_t *from, size_t n)
     }
     j->row += (int64_t)n;
     if (!isfinite(j->r->energy)) return ETCH_ERR(ETCH_INVALID, "it holds values that are no finite numbers, which cannot be quantized");
-    return j->put ? j->put(j->user, j->packed ? (const void *)j->out : j->q, n * j->row_bytes) : NULL;
+    return j->put ? j->put(j->user, j->what == WANT_Q ? (const void *)j->q : j->out, n * j->row_bytes) : NULL;
 }
 
 static etch_status *flush(job *j)
@@ -183,30 +213,30 @@ static etch_status *rows_of_floats(job *j, const etch_weights *weights, etch_val
     return s;
 }
 
-// `scales`: type in which the scales are written.
-static etch_status *quantize(etch_quant_stream *s, const etch_node *n, want what, bool high_first, etch_dtype scales, etch_sink_fn put, void *user)
+// `dtype`: of the values, or of the scales that go with the integers.
+static etch_status *quantize(etch_quant_stream *s, const etch_node *n, want what, bool high_first, etch_dtype dtype, etch_sink_fn put, void *user)
 {
     etch_value *w = before_widening(etch_arg_value(&n->args[0]));
     const etch_node *packed = etch_packed_find(w);
     job j = { .scheme = { (int)etch_val_as_int(&n->args[1]), etch_val_as_int(&n->args[2]), ETCH_QPARAMS_HQQ }, .k = w->t.sizes[1].v, .rows = w->t.sizes[0].v,
-              .packed = what == WANT_PACKED, .high_first = high_first, .dtype = w->t.dtype, .pool = s->pool, .put = put, .user = user };
+              .what = what, .high_first = high_first, .out_dtype = dtype, .dtype = w->t.dtype, .pool = s->pool, .put = put, .user = user };
     ETCH_TRY(etch_qparams_parse(n->args[3].s, &j.scheme.rule));
     j.r = result_of(s, n);
     if (!j.r) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     j.groups = j.scheme.group ? j.k / j.scheme.group : 1;
-    j.row_bytes = j.packed ? (size_t)(j.k + 1) / 2 : (size_t)j.k;
+    j.row_bytes = what == WANT_PACKED ? (size_t)(j.k + 1) / 2 : what == WANT_VALUES ? (size_t)j.k * etch_dtype_size(dtype) : (size_t)j.k;
     j.in_row = (size_t)j.k * etch_dtype_size(j.dtype);
     j.block_rows = BLOCK_BYTES / ((size_t)j.k * 4) + 1;
     free(j.r->scales);
     *j.r = (etch_quant_result){ .scales = malloc((size_t)(j.rows * j.groups) * sizeof(float)), .n_scales = j.rows * j.groups };
     j.wide = malloc((size_t)etch_pool_threads(s->pool) * (size_t)j.k * sizeof(float));
     j.q = malloc(j.block_rows * (size_t)j.k);
-    j.out = malloc(j.block_rows * ((size_t)j.k / 2 + 1));
+    j.out = malloc(j.block_rows * j.row_bytes);
     j.sums = malloc(j.block_rows * sizeof *j.sums);
     j.kept = calloc(j.block_rows, sizeof *j.kept);
     etch_status *st = NULL;
     if (!j.r->scales || !j.wide || !j.q || !j.out || !j.sums || !j.kept) st = ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
-    if (!st && packed) st = repack(&j, s->weights, packed, n->args[4].b, scales == ETCH_BF16);
+    if (!st && packed) st = repack(&j, s->weights, packed, n->args[4].b, what != WANT_VALUES && dtype == ETCH_BF16);
     else if (!st) st = rows_of_floats(&j, s->weights, w);
     if (!st && j.row != j.rows) st = ETCH_ERR(ETCH_INTERNAL, "a weight gave %lld rows of %lld", (long long)j.row, (long long)j.rows);
     j.r->done = !st;
@@ -236,6 +266,7 @@ etch_status *etch_quant_stream_put(etch_quant_stream *s, etch_value *v, etch_sin
     const etch_node *n = match(v, &what);
     if (!n) return etch_eval_stream(s->weights, v, put, user);
     const bool high_first = what == WANT_PACKED && v->def->args[1].b;
+    if (what == WANT_VALUES) return quantize(s, n, what, false, v->t.dtype, put, user);
     // Nibbles with the low one first are XNNPACK's blockwise weights, whose scales are bf16.
     if (what != WANT_SCALES) return quantize(s, n, what, high_first, what == WANT_PACKED && !high_first ? ETCH_BF16 : ETCH_F32, put, user);
     etch_quant_result *r = result_of(s, n);

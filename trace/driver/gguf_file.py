@@ -4,6 +4,7 @@ transformers knows how names, shapes and row orders of each architecture map to 
 in the process (not in the package) is what would read bytes: the gguf package's reader and its dequantisation, and the library's own newer forms.
 """
 import contextlib
+import functools
 import os
 
 from etch_trace.report import TraceError, note
@@ -81,6 +82,7 @@ def _replaced():
     import transformers.modeling_utils as modeling
 
     changes = [(gguf, "GGUFReader", _reader), (gguf, "dequantize", _array), (torch, "from_numpy", _from_numpy(torch.from_numpy)),
+               (gguf, "get_tensor_name_map", functools.lru_cache(gguf.get_tensor_name_map)),  # asked for once a module of the model
                (legacy, "tqdm", lambda items, **kwargs: items), (modeling, "is_accelerate_available", lambda: True)]  # asked for, but not used here
     with contextlib.suppress(ImportError):  # older releases have the first way only
         import transformers.integrations.gguf.gguf_conversion_mapping as mapping
