@@ -11,6 +11,7 @@ sh tools/check_includes.sh
 "$python" tests/accuracy.py "$build"
 "$python" tests/tasks.py "$build"
 "$python" tests/check.py "$build"
+"$python" tests/guide.py "$build"
 "$python" tests/sandbox.py "$build"
 "$python" tests/hub.py "$build"
 "$python" tests/prequantized_e2e.py "$build"

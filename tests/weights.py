@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "families")
 MULTIMODAL = os.path.join(os.path.dirname(HERE), "multimodal")
 EMBEDDING = os.path.join(os.path.dirname(HERE), "embedding")
+GUIDE = os.path.join(os.path.dirname(HERE), "guide")
 
 
 def tensor(name, shape):

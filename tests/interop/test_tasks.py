@@ -56,11 +56,14 @@ def seq2seq(program, model):
     x = torch.randn(1, model.config.num_mel_bins, 2 * model.config.max_source_positions) if audio else torch.randint(0, 256, (1, 7))
     states = program("encoder", [x])[0]
     yield states, model.get_encoder()(x).last_hidden_state
-    ids = torch.randint(0, 256, (1, 4))
-    for i in range(4):
-        logits = program("text_decoder", [ids[:, i:i + 1].contiguous(), states, torch.tensor([i])])[0]
-        yield logits, model(**{model.main_input_name: x}, decoder_input_ids=ids[:, :i + 1]).logits[:, -1:]
-    yield program("sampler", [logits])[0], logits.argmax(-1)
+    ids = torch.tensor([[model.config.decoder_start_token_id]])
+    for i in range(4):  # a runner's loop: the sampler's token is the next step's input
+        logits = program("text_decoder", [ids[:, i:].contiguous(), states, torch.tensor([i])])[0]
+        want = model(**{model.main_input_name: x}, decoder_input_ids=ids).logits[:, -1:]
+        yield logits, want
+        token = program("sampler", [logits])[0]
+        yield token, want.argmax(-1)
+        ids = torch.cat([ids, token], 1)
 
 
 RUN = {"fill-mask": (T.AutoModelForMaskedLM, masked, ()), "image-classification": (T.AutoModelForImageClassification, image, ()),
