@@ -118,6 +118,21 @@ static etch_status *lower(const etch_export_opts *o, const etch_weights *weights
     return NULL;
 }
 
+// What the tracer lacks, one "op\twhere\tcount" a line.
+static void add_missing(etch_check_report *r)
+{
+    etch_str rest = etch_buf_str(&r->export.missing);
+    while (rest.len) {
+        const char *end = memchr(rest.ptr, '\n', rest.len);
+        etch_str line = { rest.ptr, end ? (size_t)(end - rest.ptr) : rest.len };
+        rest = (etch_str){ rest.ptr + line.len + (end != NULL), rest.len - line.len - (end != NULL) };
+        const char *a = memchr(line.ptr, '\t', line.len), *b = a ? memchr(a + 1, '\t', (size_t)(line.ptr + line.len - a - 1)) : NULL;
+        if (!b) continue;
+        GROW(r, r->missing, r->n_missing, r->cap_missing);
+        r->missing[r->n_missing++] = (etch_missing_op){ { line.ptr, (size_t)(a - line.ptr) }, { a + 1, (size_t)(b - a - 1) }, atoi(b + 1) };
+    }
+}
+
 etch_status *etch_check(const etch_job *job, etch_progress *progress, etch_check_report *out)
 {
     *out = (etch_check_report){ 0 };
@@ -125,12 +140,14 @@ etch_status *etch_check(const etch_job *job, etch_progress *progress, etch_check
     etch_export_opts o = { .model_dir = job->model, .missing = on_missing, .missing_user = out };
     ETCH_TRY(etch_recipe_parse(etch_str_of(job->recipe), &o.recipe));
     ETCH_TRY(etch_job_quant(job, o.recipe, &o.quant, &o.quant_encoder));
-    ETCH_TRY(etch_export_trace(job, progress, &out->export));
+    etch_status *s = etch_export_trace(job, progress, &out->export);
+    add_missing(out);
+    ETCH_TRY(s);
     etch_progress_stage(progress, "lower");
     etch_model_weights weights;
     etch_stand_in stand_in;
     etch_stand_in_init(&stand_in);
-    etch_status *s = etch_model_weights_open(etch_job_is_file(job) ? NULL : job->model, &weights);
+    s = etch_model_weights_open(etch_job_is_file(job) ? NULL : job->model, &weights);
     out->weightless = !weights.st && !job->gguf_file;
     if (!s) s = lower(&o, out->weightless ? &stand_in.weights : &weights.weights, out);
     if (!s) estimate(out);

@@ -89,4 +89,51 @@ def what_export_refuses_check_refuses(tmp):
     assert r.returncode == 1 and told["exports"] is False and "fill-mask" in told["reason"], (r.returncode, told)
 
 
+MISSING = """
+import torch
+import torch.nn.functional as F
+from transformers import LlamaConfig, LlamaForCausalLM
+
+
+class OddConfig(LlamaConfig):
+    model_type = "odd"
+
+
+class OddForCausalLM(LlamaForCausalLM):
+    config_class = OddConfig
+
+    def forward(self, input_ids=None, **kwargs):
+        out = super().forward(input_ids=input_ids, **kwargs)
+        out.logits = BODY
+        return out
+"""
+
+
+def odd_model(tmp, body):
+    """A model whose own code calls `body` on its logits."""
+    os.makedirs(tmp)
+    with open(os.path.join(ROOT, "tests", "families", "llama", "config.json")) as f:
+        config = json.load(f)
+    config.update(model_type="odd", architectures=["OddForCausalLM"], auto_map={"AutoConfig": "odd.OddConfig", "AutoModelForCausalLM": "odd.OddForCausalLM"})
+    with open(os.path.join(tmp, "config.json"), "w") as f:
+        json.dump(config, f)
+    with open(os.path.join(tmp, "odd.py"), "w") as f:
+        f.write(MISSING.replace("BODY", body))
+    return tmp
+
+
+@test
+def all_missing_operators_are_named(tmp):
+    """What the tracer lacks, what the runtime lacks, and a failure behind a guess."""
+    for name, body, ops, says in (
+        ("tracer", "torch.erfcx_like(F.wobble(out.logits).mystery(2))", ["aten::wobble", "aten::mystery", "aten::erfcx_like"], ["these 3 operators are missing"]),
+        ("runtime", "torch.lgamma(torch.digamma(out.logits))", ["aten::digamma", "aten::lgamma"], ["cannot be lowered"]),
+        ("guessed", "torch.halve_it(out.logits).reshape(1, -1, 100)", ["aten::halve_it"], ["this operator is missing", "sizes after the first are guesses"]),
+    ):
+        r = refused("check", "--model", odd_model(os.path.join(tmp, name), body), "--trust_remote_code", "--json", says=[*ops, *says, "odd.py:"])
+        told = json.loads(r.stdout)
+        assert {m["op"] for m in told["missing"]} == set(ops) and all("odd.py:" in m["where"] for m in told["missing"]), told
+        assert not told["exports"] and "Traceback" not in r.stderr, r.stderr
+
+
 main()

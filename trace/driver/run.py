@@ -21,7 +21,7 @@ def trace(job):
     import torch  # noqa: F401
     from torch import _C
 
-    from etch_trace import custom_code, gguf_file, model, sandbox, task_file, tasks, weightless
+    from etch_trace import custom_code, gguf_file, missing, model, sandbox, task_file, tasks, weightless
 
     _C.begin()
     task = None if job.get("task_file") else tasks.find(job["task"])
@@ -40,10 +40,16 @@ def trace(job):
     task.load()
     if not job.get("task_file"):
         sandbox.seal()
+    if weightless.wanted:
+        missing.watch()
     emit(stage="build")
     exportable = task.build(folder, options)
     emit(stage="trace")
-    exportable.trace()
+    try:
+        exportable.trace()
+    except Exception as error:
+        missing.check(error)
+    missing.check()
     for name, value in exportable.metadata.items():
         if value is not None:
             _C.meta(name, value)
