@@ -66,7 +66,8 @@ static etch_status *lay_out(lw_program *lp, layout *l)
         b->const_offset = l->const_offsets[i + 1] = at;
         at += b->nbytes;
     }
-    ETCH_TRY(add(lp, l, 0, at));
+    // Constants without elements alone: the official runtime finds no segment of no bytes.
+    ETCH_TRY(add(lp, l, 0, lp->n_consts && !at ? 1 : at));
     for (int i = 0; i < lp->n_consts; i++)
         if (lp->consts[i]->key.ptr) {
             lp->consts[i]->segment = (uint32_t)l->n;
@@ -183,6 +184,7 @@ static etch_status *put_data(lw_program *lp, const layout *l, out *o)
         ETCH_TRY(pad_to(o, b->const_offset));
         ETCH_TRYF(put_value(o, b->v, b->nbytes), "writing %.*s", ETCH_STR_ARGS(name_of(b)));
     }
+    ETCH_TRY(pad_to(o, l->segments[0].size));
     for (int i = 0; i < lp->n_inits; i++) {
         ETCH_TRY(pad_to(o, l->segments[l->init_segment].offset + l->init_offsets[i + 1]));
         ETCH_TRYF(put_value(o, lp->inits[i]->v->init, lp->inits[i]->nbytes), "writing state %.*s", ETCH_STR_ARGS(lp->inits[i]->v->name));
