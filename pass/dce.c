@@ -2,7 +2,7 @@
 //   Before: %2 = aten::relu(%0)            After:  return "y" %0
 //           return "y" %0
 // Requires: nothing.
-// Keeps: inputs (the signature), buffers that are mutated, in-place writes, nodes that define a symbol which something live uses.
+// Keeps: inputs (the signature), buffers whose content some output needs in this call or a later one, in-place writes, nodes that define a symbol which something live uses.
 // Breaks: value numbers.
 // Careful: assertions (no results) go; a symbol may be used by a size in a type only.
 #include "pass/pass.h"
@@ -70,6 +70,34 @@ static bool is_live(const sweep *s, const etch_node *n)
     return false;
 }
 
+static bool may_matter(const etch_node *n)
+{
+    bool needed = (n->op->flags & ETCH_OPF_INPLACE) || ((n->op->flags & ETCH_OPF_SYM) && n->op->id != ETCH_OP_sym_size_int);
+    for (int i = 0; i < n->n_outs && !needed; i++) needed = n->outs[i]->user == &live_mark;
+    return needed;
+}
+
+// State that only feeds itself (a counter that nothing reads) is not state: its mutation goes.
+static void drop_unread_state(etch_method *m)
+{
+    etch_method_clear_user(m);
+    for (int i = 0; i < m->n_outputs; i++) keep(m->outputs[i].v);
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (const etch_node *n = m->last; n; n = n->prev)
+            if (may_matter(n)) etch_node_each_use(n, keep_use, NULL);
+        for (int i = 0; i < m->n_mutations; i++) {
+            if (m->mutations[i].buffer->user != &live_mark || m->mutations[i].v->user == &live_mark) continue;
+            keep(m->mutations[i].v);
+            changed = true;
+        }
+    }
+    int kept = 0;
+    for (int i = 0; i < m->n_mutations; i++)
+        if (m->mutations[i].buffer->user == &live_mark) m->mutations[kept++] = m->mutations[i];
+    m->n_mutations = kept;
+}
+
 static etch_status *sweep_method(etch_method *m)
 {
     sweep s = { .m = m };
@@ -113,6 +141,7 @@ etch_status *etch_pass_dce(etch_program *p, const etch_pass_opts *o)
 {
     (void)o;
     for (int i = 0; i < p->n_methods; i++) {
+        drop_unread_state(p->methods[i]);
         // A buffer that goes may free the node of its initial value: until nothing changes.
         for (int before = -1; before != p->methods[i]->n_values;) {
             before = p->methods[i]->n_values;
