@@ -17,7 +17,9 @@ static void summary(const etch_job *job, const etch_progress *progress, const et
     fprintf(stderr, "%.1f s (", total);
     for (int i = 0; i < progress->n_stages; i++)
         fprintf(stderr, "%s%s %.1f", i ? ", " : "", progress->stages[i].name, progress->stages[i].seconds);
-    fprintf(stderr, "), peak memory %.0f MB traced, %.0f MB lowered\n", (double)r->tracer_peak_rss / 1e6, (double)r->peak_rss / 1e6);
+    fprintf(stderr, "), peak memory ");
+    if (!job->pt2) fprintf(stderr, "%.0f MB traced, ", (double)r->tracer_peak_rss / 1e6);
+    fprintf(stderr, "%.0f MB lowered\n", (double)r->peak_rss / 1e6);
     if (r->notes.len) fprintf(stderr, "%.*s", ETCH_STR_ARGS(etch_buf_str(&r->notes)));
 }
 
@@ -27,6 +29,7 @@ etch_status *etch_cmd_export(int argc, char **argv)
     etch_job_init(&job);
     etch_opt opts[] = {
         ETCH_JOB_MODEL_OPTS(job),
+        ETCH_JOB_PT2_OPT(job),
         ETCH_JOB_LOWER_OPTS(job),
         { "--output_dir", "-o", ETCH_OPT_STR, &job.output_dir, "DIR", "where model.pte goes", 0, 0, true, "Output" },
         { "--dump", NULL, ETCH_OPT_STR, &job.dump_dir, "DIR", "writes the graph after every pass", 0, 0, false, NULL },
@@ -35,10 +38,12 @@ etch_status *etch_cmd_export(int argc, char **argv)
     };
     const etch_cmd cmd = { "export", "Exports a Transformers model folder to OUT/model.pte, straight from the model's own source.", NULL, 0, 0,
                            "  etch export --model models/tiny --task text-generation --recipe xnnpack -o out\n"
-                           "  etch export --model SmolLM2-135M --recipe portable --max_seq_len 1024 -o out", opts };
+                           "  etch export --model SmolLM2-135M --recipe portable --max_seq_len 1024 -o out\n"
+                           "  etch export --pt2 program.pt2 -o out", opts };
     bool done;
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, NULL, &done));
     if (done) return NULL;
+    ETCH_TRY(etch_job_pt2_check(&job, opts));
     etch_progress progress;
     etch_progress_init(&progress, job.quiet);
     ETCH_TRY(etch_job_prepare(&job, &progress));
@@ -47,6 +52,6 @@ etch_status *etch_cmd_export(int argc, char **argv)
     etch_progress_end(&progress);
     if (!s && !job.quiet) summary(&job, &progress, &report);
     etch_export_report_deinit(&report);
-    if (s) ETCH_TRYF(s, "%s", job.model);
+    if (s) ETCH_TRYF(s, "%s", job.pt2 ? job.pt2 : job.model);
     return NULL;
 }

@@ -2,8 +2,11 @@
 #ifndef ETCH_CLI_JOB_OPTS_H
 #define ETCH_CLI_JOB_OPTS_H
 
+#include "cli/opt.h"
+#include "export/job.h"
+
 #define ETCH_JOB_MODEL_OPTS(job)                                                                                              \
-    { "--model", "-m", ETCH_OPT_STR, &(job).model, "DIR|ID", "model folder (config.json and safetensors), or Hub id", 0, 0, true, "Model" }, \
+    { "--model", "-m", ETCH_OPT_STR, &(job).model, "DIR|ID", "model folder (config.json and safetensors), or Hub id", 0, 0, false, "Model" }, \
     { "--revision", NULL, ETCH_OPT_STR, &(job).revision, "R", "of a Hub id: branch, tag or commit (default main)", 0, 0, false, NULL }, \
     { "--token", NULL, ETCH_OPT_STR, &(job).token, "T", "for the Hub (default HF_TOKEN, or the stored one)", 0, 0, false, NULL }, \
     { "--offline", NULL, ETCH_OPT_FLAG, &(job).offline, NULL, "Hub ids from the cache only", 0, 0, false, NULL }, \
@@ -19,6 +22,12 @@
     { "--use_custom_kv_cache", NULL, ETCH_OPT_FLAG, &(job).use_custom_kv_cache, NULL, "cache writes as llama::update_cache", 0, 0, false, NULL }, \
     { "--trust_remote_code", NULL, ETCH_OPT_FLAG, &(job).trust_remote_code, NULL, "run code that lies in the model folder, in a sandbox", 0, 0, false, NULL }, \
     { "--disable_dynamic_shapes", NULL, ETCH_OPT_FLAG, &(job).disable_dynamic_shapes, NULL, "one token a call", 0, 0, false, NULL }
+
+// After the rows above, for commands that also take a program.
+#define ETCH_JOB_PT2_OPT(job) \
+    { "--pt2", NULL, ETCH_OPT_STR, &(job).pt2, "FILE.pt2", "instead of a model: a program saved by torch.export.save", 0, 0, false, NULL }
+// With --pt2 the options in front of it, which speak of tracing, are refused.
+etch_status *etch_job_pt2_check(const etch_job *job, const etch_opt *opts) ETCH_MUST_USE;
 
 // What is done to the traced graph: `etch export` and `etch check`.
 #define ETCH_JOB_LOWER_OPTS(job) \

@@ -58,7 +58,7 @@ etch_status *etch_export_program(etch_program *p, const etch_export_opts *o, con
 {
     if (progress) etch_progress_stage(progress, "passes");
     etch_model_weights weights;
-    etch_status *s = etch_model_weights_open(o->model_dir, &weights);
+    etch_status *s = o->pt2 ? etch_model_weights_open_pt2(o->pt2, &weights) : etch_model_weights_open(o->model_dir, &weights);
     if (!s) s = etch_pipeline_run(p, o, &weights.weights, report ? &report->quant : NULL);
     if (!s && progress) etch_progress_stage(progress, "write");
     if (!s) s = emit(p, &weights, o->recipe, path, progress, report ? &report->emit : NULL);
@@ -98,13 +98,26 @@ static etch_status *note_lowering(etch_export_report *r)
     return etch_buf_check(&r->notes);
 }
 
+// The archive stays open: its tensors are read when they are written.
+static etch_status *read_pt2(const etch_job *job, etch_progress *progress, etch_export_report *report, etch_pt2 **out)
+{
+    if (progress) etch_progress_stage(progress, "read");
+    ETCH_TRY(etch_pt2_open(job->pt2, out));
+    etch_status *s = etch_pt2_program(*out, &report->program, &report->notes);
+    if (!s) return NULL;
+    etch_pt2_close(*out);
+    *out = NULL;
+    return s;
+}
+
 etch_status *etch_export(const etch_job *job, etch_progress *progress, etch_export_report *out_report)
 {
     *out_report = (etch_export_report){ 0 };
     etch_export_opts o = { .model_dir = job->model, .dump_dir = job->dump_dir };
     ETCH_TRY(etch_recipe_parse(etch_str_of(job->recipe), &o.recipe));
     ETCH_TRY(etch_job_quant(job, o.recipe, &o.quant, &o.quant_encoder));
-    ETCH_TRY(etch_export_trace(job, progress, out_report));
+    if (job->pt2) ETCH_TRY(read_pt2(job, progress, out_report, &o.pt2));
+    else ETCH_TRY(etch_export_trace(job, progress, out_report));
     char path[4608];
     int n = snprintf(path, sizeof path, "%s/model.pte", job->output_dir);
     etch_status *s = n > 0 && (size_t)n < sizeof path ? NULL : ETCH_ERR(ETCH_USAGE, "--output_dir: the path is too long");
@@ -112,7 +125,8 @@ etch_status *etch_export(const etch_job *job, etch_progress *progress, etch_expo
     if (!s) s = etch_export_program(out_report->program, &o, path, progress, out_report);
     if (!s) s = note_lowering(out_report);
     out_report->peak_rss = own_peak_rss();
-    if (!s) s = etch_copy_companions(job->model, job->output_dir);
+    etch_pt2_close(o.pt2);
+    if (!s && job->model) s = etch_copy_companions(job->model, job->output_dir);
     etch_progress_end(progress);  // the report has the time of every stage
     if (!s) s = etch_report_write(job, progress, out_report);
     return s;

@@ -6,10 +6,12 @@
 #include "export/progress.h"
 #include "lower/emit.h"
 #include "pass/eval.h"
+#include "pt2/pt2.h"
 #include "quant/quant.h"
 
 typedef struct etch_export_opts {
     const char *model_dir;    // where FILE values are read; NULL: none
+    etch_pt2 *pt2;            // or this archive, borrowed
     etch_recipe recipe;
     etch_quant_opts quant, quant_encoder;  // the second: of the methods named encoder or *_encoder
     const char *dump_dir;     // the graph text after every pass goes to DIR/NN-name.graph; NULL: nowhere

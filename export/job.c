@@ -84,6 +84,8 @@ static etch_status *check(const etch_job *job)
 
 etch_status *etch_job_prepare(etch_job *job, etch_progress *progress)
 {
+    if (!job->model == !job->pt2) return ETCH_ERR(ETCH_USAGE, job->model ? "--model and --pt2 exclude each other" : "--model DIR is required (or, to export a program of PyTorch, --pt2 FILE.pt2)");
+    if (job->pt2) return etch_file_exists(job->pt2) ? check_flags(job) : ETCH_ERR(ETCH_NOT_FOUND, "--pt2 %s: there is no such file", job->pt2);
     etch_buf notes = { 0 };
     etch_status *s = resolve(job, progress, &notes);
     if (s) etch_progress_end(progress);

@@ -13,6 +13,7 @@ typedef struct etch_job {
     const char *revision, *token; // of a Hub id
     bool offline;                 // Hub ids from the cache only
     char hub_folder[4608];        // where the Hub id lies; `model` points here then
+    const char *pt2;              // instead of a model: an archive of torch.export.save
     bool trust_remote_code;       // code that lies in the folder may run, in the sandbox
     const char *gguf_file;        // weights, in the folder or anywhere; NULL: safetensors
     bool weightless;              // the folder may lack weights, or be a config file alone: for `etch check`

@@ -51,6 +51,12 @@ static json_t *tensors(const etch_quant_report *q)
     return list;
 }
 
+static json_t *request(const etch_job *job)
+{
+    if (job->pt2) return json_pack("{s:s, s:s}", "pt2", job->pt2, "recipe", job->recipe);
+    return json_pack("{s:s, s:s, s:s}", "task", job->task_file ? job->task_file : job->task, "recipe", job->recipe, "dtype", job->dtype);
+}
+
 static json_t *build(const etch_job *job, const etch_progress *progress, const etch_export_report *r)
 {
     json_t *stages = json_object();
@@ -59,8 +65,7 @@ static json_t *build(const etch_job *job, const etch_progress *progress, const e
         json_object_set_new(stages, progress->stages[i].name, json_real(had + progress->stages[i].seconds));
     }
     const etch_emit_report *e = &r->emit;
-    return json_pack("{s:{s:s, s:s, s:s}, s:{s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "job", "task", job->task_file ? job->task_file : job->task, "recipe",
-                     job->recipe, "dtype", job->dtype, "program", "bytes", (json_int_t)e->file_bytes, "constant_bytes", (json_int_t)e->constant_bytes,
+    return json_pack("{s:o, s:{s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "job", request(job), "program", "bytes", (json_int_t)e->file_bytes, "constant_bytes", (json_int_t)e->constant_bytes,
                      "named_bytes", (json_int_t)e->named_bytes, "arena_bytes", (json_int_t)e->arena_bytes, "instructions", e->n_instructions, "delegates",
                      e->n_delegates, "nodes", e->n_nodes, "delegated_nodes", e->n_delegated, "assumptions", guards(r->program), "notes",
                      etch_report_lines(etch_buf_str(&r->notes)), "weights", tensors(&r->quant), "seconds", stages, "peak_rss_bytes", "tracer",

@@ -76,6 +76,24 @@ etch_status *etch_model_weights_open(const char *model_dir, etch_model_weights *
     return s;
 }
 
+static etch_status *get_pt2(void *user, etch_str file, etch_str key, const etch_tensor *type, etch_span *out_bytes)
+{
+    (void)file;
+    return etch_pt2_bytes(user, key, type, out_bytes);
+}
+
+static void done_pt2(void *user, etch_str file, etch_str key)
+{
+    (void)file;
+    etch_pt2_drop(user, key);
+}
+
+etch_status *etch_model_weights_open_pt2(etch_pt2 *archive, etch_model_weights *out)
+{
+    *out = (etch_model_weights){ .weights = { get_pt2, done_pt2, archive } };
+    return etch_quant_stream_init(&out->quant, &out->weights);
+}
+
 void etch_model_weights_close(etch_model_weights *m)
 {
     etch_quant_stream_deinit(&m->quant);

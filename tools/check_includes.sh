@@ -24,6 +24,7 @@ check trace graph kern st op base
 check rt pte kern st op base
 check pass graph kern st op base
 check quant pass graph kern st op base
+check pt2 graph op base
 check lower quant pass graph kern st pte op base
-check export lower quant pass graph kern st pte op base
+check export lower quant pass pt2 graph kern st pte op base
 [ "$bad" = 0 ] || { echo "check_includes: a folder includes one above it" >&2; exit 1; }
