@@ -1,6 +1,6 @@
 // In: two matrices of any supported layout. Out: their product, block by block, on several threads.
 //
-// A worker's block: for KC columns of A and NC of B at a time, B is laid out as tiles [KC, nr] (or used where it lies), then for MC rows of A,
+// A worker's block: for KC columns of A and NC of B at a time, B is laid out as tiles [KC, nr] (or used where it lies), then for at most MC rows of A,
 // laid out as tiles [KC, mr], each tile of B meets every tile of A: the tile of B stays in the first-level cache, those of A in the second.
 #include "kern/fgemm/fgemm.h"
 
@@ -28,7 +28,7 @@ const etch_fgemm_kernels *etch_fgemm_select(unsigned features)
 }
 
 #define KC ((size_t)ETCH_FGEMM_KC)
-#define MC ((size_t)192)
+#define MC ((size_t)252)   // at most; the blocks of a matrix are equally high
 #define NC ((size_t)512)
 // Up to this many rows, dot products beat laying the weights out.
 #define DOT_ROWS 6
@@ -44,6 +44,8 @@ typedef struct {
 } work;
 
 typedef struct { size_t i0, i1, j0, j1; } area;
+
+static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 
 static const float zeros[ETCH_FGEMM_KC];
 
@@ -119,14 +121,33 @@ static etch_fgemm_end end_of(const etch_fgemm *g, size_t j, size_t n, size_t nr,
     return e;
 }
 
+// Cache lines of weights that will be laid out next: `n` rows of `bytes` from `at`, read `step` lines at a time while tiles are computed.
+typedef struct { const uint8_t *at; size_t stride, bytes, n, next, step; } ahead;
+
+static void fetch_ahead(ahead *f)
+{
+    size_t lines = ceil_div(f->bytes, 64), end = f->next + f->step < lines * f->n ? f->next + f->step : lines * f->n;
+    for (; f->next < end; f->next++) __builtin_prefetch(f->at + f->next / lines * f->stride + f->next % lines * 64, 0, 2);
+}
+
+// What lay_out_b will read for the tile of columns [j, j + n), spread over `calls`.
+static ahead ahead_of(const etch_fgemm *g, size_t j, size_t n, size_t p, size_t k, size_t calls)
+{
+    size_t size = type_bytes(g->b_type), first = g->b_is_nk ? j * g->ldb + p : p * g->ldb + j;
+    ahead f = { (const uint8_t *)g->b + first * size, g->ldb * size, (g->b_is_nk ? k : n) * size, g->b_is_nk ? n : k, 0, 0 };
+    f.step = ceil_div(ceil_div(f.bytes, 64) * f.n, calls);
+    return f;
+}
+
 // One tile of columns against `m` rows of A that are laid out at w->a.
 static void column_tile(const etch_fgemm_kernels *kn, const etch_fgemm *g, work *w, const float *b, size_t ldb, size_t i, size_t m, size_t j, size_t n,
-                        size_t k, bool add, bool last)
+                        size_t k, bool add, bool last, ahead *f)
 {
     const size_t mr = (size_t)kn->mr, nr = (size_t)kn->nr;
     etch_fgemm_end end = end_of(g, j, n, nr, w);
     for (size_t t = 0; t < m; t += mr) {
         size_t h = m - t < mr ? m - t : mr;
+        if (f) fetch_ahead(f);
         const float *a = w->a + t * k;
         float *c = g->c + (i + t) * g->ldc + j;
         if (n == nr) {
@@ -144,23 +165,27 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
     const size_t nr = (size_t)kn->nr;
     // Few rows read B once: laying it out would double the work.
     bool in_place = !g->b_is_nk && g->b_type == ETCH_FGEMM_F32 && r.i1 - r.i0 <= 2 * (size_t)kn->mr;
+    size_t parts = ceil_div(r.i1 - r.i0, MC), high = ceil_div(ceil_div(r.i1 - r.i0, parts), (size_t)kn->mr) * (size_t)kn->mr;
     for (size_t j = r.j0; j < r.j1; j += NC) {
         size_t n = r.j1 - j < NC ? r.j1 - j : NC, p = 0;
         do {
             size_t k = g->k - p < KC ? g->k - p : KC;
-            for (size_t t = 0; t < n; t += nr) {
-                size_t width = n - t < nr ? n - t : nr;
-                if (!in_place || width < nr) lay_out_b(kn, g, j + t, width, p, k, w->b + t * k);
-            }
-            for (size_t i = r.i0; i < r.i1; i += MC) {
-                size_t m = r.i1 - i < MC ? r.i1 - i : MC;
+            for (size_t i = r.i0; i < r.i1; i += high) {
+                size_t m = r.i1 - i < high ? r.i1 - i : high;
                 lay_out_a(kn, g, i, m, p, k, w->a);
                 for (size_t t = 0; t < n; t += nr) {
                     size_t width = n - t < nr ? n - t : nr;
-                    bool lies = in_place && width == nr;
+                    bool lies = in_place && width == nr, fetches = i == r.i0 && !in_place && t + nr < n;
                     const float *b = lies ? (const float *)g->b + p * g->ldb + j + t : w->b + t * k;
-                    column_tile(kn, g, w, b, lies ? g->ldb : nr, i, m, j + t, width, k, p > 0, p + k >= g->k);
+                    // The first rows lay out B, tile by tile: it is then in the first-level cache, and the next one is on its way.
+                    if (i == r.i0 && !lies) lay_out_b(kn, g, j + t, width, p, k, w->b + t * k);
+                    ahead f = { 0 };
+                    if (fetches) f = ahead_of(g, j + t + nr, n - t - nr < nr ? n - t - nr : nr, p, k, ceil_div(m, (size_t)kn->mr));
+                    column_tile(kn, g, w, b, lies ? g->ldb : nr, i, m, j + t, width, k, p > 0, p + k >= g->k, fetches ? &f : NULL);
                 }
+                if (p + k >= g->k && g->after)
+                    for (size_t q = i; q < i + m; q += g->n == g->ldc && n == g->n ? m : 1)
+                        g->after(g->after_user, g->c + q * g->ldc + j, g->n == g->ldc && n == g->n ? m * n : n);
             }
             p += k;
         } while (p < g->k);
@@ -192,6 +217,7 @@ static void dot_columns(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_
             }
         }
     }
+    for (size_t i = 0; g->after && i < g->m; i++) g->after(g->after_user, g->c + i * g->ldc + j0, j1 - j0);
 }
 
 static bool wants_dots(const etch_fgemm *g) { return g->b_is_nk && !g->gather && g->m <= DOT_ROWS; }
@@ -223,8 +249,6 @@ static void block_task(void *user, size_t i, int worker)
     r.j1 = s->g->n - r.j0 < s->columns ? s->g->n : r.j0 + s->columns;
     block(s->kn, s->g, r, work_of(s->scratch, worker));
 }
-
-static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 
 // Splits C into at least `tasks` areas such that the least is laid out twice: every row part lays out all of B, every column part all of A.
 static void split(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t tasks, job *s)

@@ -61,6 +61,9 @@ typedef struct etch_fgemm {
     float *c;               // [m, n], row stride ldc
     size_t ldc;
     float lo, hi;
+    // Called on every part of C once, when it is finished and still in a cache: n contiguous numbers, to be changed in place. NULL: nothing.
+    void (*after)(const void *user, float *c, size_t n);
+    const void *after_user;
 } etch_fgemm;
 
 // Bytes of scratch that any product needs on n_threads threads (64-aligned).
