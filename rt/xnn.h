@@ -88,6 +88,8 @@ typedef struct etch_xnn_node {
     uint8_t weights_type;       // its etch_xnn_type
     etch_qblock_w *blocks;      // fully connected, 4-bit block weights: how kern/qblock reads them, else NULL
     int n_shared;               // of those: this node and its next ones run as one; 0: an earlier one runs it
+    const etch_xnn_row *act;    // products of floats: a function of each result (a unary or clamp row), or NULL
+    float act_p, act_q;         // its parameters
     int in_place;               // plan: index into `in` whose memory the output takes, or -1
 } etch_xnn_node;
 
@@ -129,6 +131,12 @@ int etch_xnn__find(const etch_xnn *x, uint32_t id);
 
 // Rules that join or move nodes; values are loaded, nothing is planned.
 void etch_xnn__fuse(etch_xnn *x);
+// xnn_fuse_float.c
+void etch_xnn__fuse_silu(etch_xnn *x, int i);
+void etch_xnn__fuse_act(etch_xnn *x, int i);
+// n->act on y[0 ... n), in place; nothing without one.
+typedef struct etch_xnn_act { const etch_ew_kernels *ew; const etch_xnn_node *n; } etch_xnn_act;
+void etch_xnn__apply_act(const void *act, float *y, size_t n);
 
 // Sizes of every node's outputs from the sizes of the inputs.
 etch_status *etch_xnn__shape(etch_xnn *x) ETCH_MUST_USE;

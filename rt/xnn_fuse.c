@@ -35,7 +35,7 @@ static void share_operand(etch_xnn *x, int i)
 }
 
 typedef void rule(etch_xnn *x, int i);
-static rule *const rules[] = { share_operand };
+static rule *const rules[] = { share_operand, etch_xnn__fuse_silu, etch_xnn__fuse_act };
 
 void etch_xnn__fuse(etch_xnn *x)
 {

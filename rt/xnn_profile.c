@@ -41,6 +41,7 @@ etch_status *etch_xnn__run_timed(etch_xnn_cx *cx, const etch_xnn_node *n, int in
     }
     etch_buf_puts(&detail, " -> ");
     for (int i = 0; i < n->n_out; i++) put_value(&detail, etch_xnn__out(cx, n, i));
+    if (n->act) etch_buf_printf(&detail, ", then %s", n->act->name);
     e.detail = etch_buf_str(&detail);
     l->fn(l->user, &e);
     etch_buf_deinit(&detail);

@@ -33,6 +33,11 @@ void etch_xnn__run_fc_float(etch_xnn_cx *cx, const etch_xnn_node *n, size_t m, s
                      .b_is_nk = !(n->flags & XF_TRANSPOSE) || !is_float, .bias = bias, .scale = is_float ? NULL : w->scales,
                      .c = y + skip * channels, .ldc = channels, .lo = n->lo, .hi = n->hi };
     g.ldb = g.b_is_nk ? k : channels;
+    const etch_xnn_act act = { cx->x->ew, n };
+    if (n->act) {
+        g.after = etch_xnn__apply_act;
+        g.after_user = &act;
+    }
     etch_fgemm_run(cx->x->fgemm, &g, cx->x->pool, scratch);
     etch_xnn__store(cx, out, y);
 }
@@ -108,12 +113,17 @@ void etch_xnn__run_conv_float(etch_xnn_cx *cx, const etch_xnn_node *n, const etc
     float *y = etch_xnn__float_out(cx, out);
     void *scratch = take_scratch(cx);
     if (cx->dry) return;
+    const etch_xnn_act act = { cx->x->ew, n };
     for (int64_t group = 0; group < win->groups; group++) {
         int64_t first = group * win->group_out;
         image s = { g, x, group * win->group_in, win->group_in };
         etch_fgemm p = { .m = (size_t)pixels, .n = win->group_out, .k = (size_t)k, .lda = (size_t)g->c,
                          .b = w->data + (size_t)(first * k) * etch_xnn__elem(w->type), .ldb = (size_t)k, .b_type = fgemm_type(w->type), .b_is_nk = true,
                          .bias = bias ? bias + first : NULL, .c = y + first, .ldc = (size_t)oc, .lo = n->lo, .hi = n->hi };
+        if (n->act) {
+            p.after = etch_xnn__apply_act;
+            p.after_user = &act;
+        }
         if (direct) {
             p.a = x + s.channel;
         } else {

@@ -11,6 +11,7 @@
 
 typedef struct {
     const etch_nhwc_kernels *kn;
+    etch_xnn_act act;
     const etch_xnn_node *n;
     etch_nhwc g;
     const float *x, *w, *bias;
@@ -28,8 +29,12 @@ static void body(void *user, size_t from_, size_t to_)
     float lo = j->n->lo, hi = j->n->hi;
     switch ((etch_xnn_kind)j->n->row->kind) {
     case XK_DWCONV:
-        if (j->mult == 1) j->kn->depthwise(&j->g, j->x, j->w, j->bias, lo, hi, from, to, j->y);
-        else etch_nhwc_depthwise_f32(&j->g, j->mult, j->x, j->w, j->bias, lo, hi, from, to, j->y);
+        for (int64_t i = from; i < to; i++) {   // row by row, so that a function of the results finds them in the cache
+            int64_t row = j->g.ow * j->g.c * j->mult;
+            if (j->mult == 1) j->kn->depthwise(&j->g, j->x, j->w, j->bias, lo, hi, i, i + 1, j->y);
+            else etch_nhwc_depthwise_f32(&j->g, j->mult, j->x, j->w, j->bias, lo, hi, i, i + 1, j->y);
+            etch_xnn__apply_act(&j->act, j->y + i * row, (size_t)row);
+        }
         break;
     case XK_AVGPOOL: j->kn->average(&j->g, j->x, lo, hi, from, to, j->y); break;
     case XK_MAXPOOL: j->kn->max(&j->g, j->x, lo, hi, from, to, j->y); break;
@@ -93,7 +98,7 @@ static void run_depthwise_q8(etch_xnn_cx *cx, const etch_xnn_node *n, etch_nhwc 
 void etch_xnn__run_nhwc(etch_xnn_cx *cx, const etch_xnn_node *n)
 {
     const etch_xnn_value *in = etch_xnn__in(cx, n, 0), *out = etch_xnn__out(cx, n, 0);
-    job j = { .kn = cx->x->nhwc, .n = n, .g = etch_xnn__window(n, in, out) };
+    job j = { .kn = cx->x->nhwc, .act = { cx->x->ew, n }, .n = n, .g = etch_xnn__window(n, in, out) };
     if (n->row->kind == XK_DWCONV) {
         j.mult = n->win.group_out;
         if (in->type == XT_QINT8 || in->type == XT_QUINT8) {
