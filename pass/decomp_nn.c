@@ -43,7 +43,31 @@ static etch_value *inference_batch_norm(etch_build *b, const etch_node *n, int t
     return B(b, _native_batch_norm_legit_no_training, n->args[0], n->args[1], n->args[2], n->args[3], n->args[4], n->args[training + 1], n->args[training + 2]);
 }
 
-DECOMP(batch_norm) { out[0] = inference_batch_norm(b, n, 5); }
+// With the statistics of the input itself and none to update: what standardised weights are.
+static etch_value *own_batch_norm(etch_build *b, const etch_node *n)
+{
+    etch_value *x = arg(b, n, 0);
+    int64_t dims[ETCH_MAX_RANK];
+    etch_dim sizes[ETCH_MAX_RANK];
+    int count = 0;
+    for (int i = 0; i < x->t.rank; i++) {
+        sizes[i] = i == 1 ? x->t.sizes[1] : etch_dim_of(1);
+        if (i != 1) dims[count++] = i;
+    }
+    etch_value *d = B(b, sub_Tensor, V(x), V(B(b, mean_dim, V(x), etch_b_ints(b, count, dims), Y(true))));
+    etch_value *var = B(b, mean_dim, V(B(b, mul_Tensor, V(d), V(d))), etch_b_ints(b, count, dims), Y(true));
+    etch_value *y = B(b, mul_Tensor, V(d), V(B(b, rsqrt, V(B(b, add_Scalar, V(var), n->args[7])))));
+    const etch_val shape = etch_b_dims(b, x->t.rank, sizes);
+    if (n->args[1].kind == ETCH_V_TENSOR) y = B(b, mul_Tensor, V(y), V(B(b, view, n->args[1], shape)));
+    if (n->args[2].kind == ETCH_V_TENSOR) y = B(b, add_Tensor, V(y), V(B(b, view, n->args[2], shape)));
+    return y;
+}
+
+DECOMP(batch_norm)
+{
+    const bool own = n->args[5].b && n->args[3].kind != ETCH_V_TENSOR && n->args[4].kind != ETCH_V_TENSOR;
+    out[0] = own ? own_batch_norm(b, n) : inference_batch_norm(b, n, 5);
+}
 
 DECOMP(native_batch_norm)
 {

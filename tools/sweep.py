@@ -60,6 +60,8 @@ def one(kind, task, folder, recipe, official):
     if not all(torch.isfinite(o).all() for _, _, outs in calls for o in outs):
         return dict(stage="eager", message="the result is not finite")
     model.save_pretrained(folder)
+    model = architectures.stored(folder, task)
+    calls = architectures.cases(model, task)
     start = time.time()
     image = task in ("object-detection", "image-classification")
     flags = ("--max_seq_len", 64) if task == "text-generation" else ("--image_size", architectures.IMAGE) if image else ()

@@ -312,6 +312,8 @@ case("softmax.int", r(2, 3, dtype=torch.float16), -1, F)
 case("log_softmax.int", r(2, 3), 0)
 for op in "dropout alpha_dropout feature_dropout".split():
     case(op, r(3), 0.5, False)
+case("batch_norm", r(2, 3, 4), r(3), r(3), None, None, True, 0.1, 1e-5, True)
+case("batch_norm", r(1, 3, 4), None, None, None, None, True, 0.0, 1e-5, True)
 case("native_batch_norm", r(2, 3, 4), r(3), r(3), r(3), pos(3), False, 0.1, 1e-5)
 case("conv1d", r(2, 4, 7), r(6, 4, 3), r(6), [2], [1])
 case("conv1d", r(2, 4, 7), r(4, 1, 3), None, [1], [2], [2], 4)

@@ -20,10 +20,24 @@ MAX_HIDDEN = 4096
 EXAMPLE = 10
 
 
+def _counting_layer(length):
+    """A static layer that tells its position as a number, for models that compute sizes with it."""
+    from transformers.cache_utils import StaticLayer
+
+    class CountingLayer(StaticLayer):
+        past = 0
+
+        def get_seq_length(self):
+            return self.past
+
+    return CountingLayer(length)
+
+
 class Decoder(torch.nn.Module):
-    def __init__(self, whole, length):
+    def __init__(self, whole, length, encoded, counting=False):
+        """encoded: the class of what the encoder returns; counting: the cache tells its position as a number."""
         super().__init__()
-        self.model = whole
+        self.model, self.encoded, self.counting = whole, encoded, counting
         self.dtype, self.config, self.length = whole.dtype, whole.config, length
         self.layers = self._layers()
 
@@ -31,15 +45,15 @@ class Decoder(torch.nn.Module):
         from transformers.cache_utils import StaticCache, StaticLayer
 
         kinds = StaticCache(config=self.config.get_text_config(decoder=True), max_cache_len=self.length).layers
-        return [StaticLayer(self.length) for _ in kinds]
+        return [_counting_layer(self.length) if self.counting else StaticLayer(self.length) for _ in kinds]
 
     def _call(self, layers, ids, states):
         from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
-        from transformers.modeling_outputs import BaseModelOutput
 
         cache = EncoderDecoderCache(Cache(layers=layers), DynamicCache(config=self.config))
         # The whole model, given what the encoder said: it may scale or shift what its decoder and head give.
-        return self.model(decoder_input_ids=ids, encoder_outputs=BaseModelOutput(last_hidden_state=states), past_key_values=cache, use_cache=True).logits
+        encoded = self.encoded(last_hidden_state=states)
+        return self.model(decoder_input_ids=ids, encoder_outputs=encoded, past_key_values=cache, use_cache=True).logits
 
     def initialize(self, width):
         """Sizes of the cache by a trial call, then zeros under the names that the program's state has."""
@@ -60,7 +74,11 @@ class Decoder(torch.nn.Module):
             self.register_buffer(f"cumulative_length_{i}", layer.cumulative_length, persistent=False)
 
     def forward(self, decoder_input_ids, encoder_hidden_states, cache_position):
+        from torch import _C
+
+        past = _C.item_symbol(cache_position[0], 0, self.length - 1) if self.counting else 0
         for layer in self.layers:
+            layer.past = past
             layer.cumulative_length.copy_(cache_position[0])
         return self._call(self.layers, decoder_input_ids, encoder_hidden_states)
 
@@ -102,9 +120,44 @@ class Seq2SeqLMExportableModule:
         return name, (torch.int64, [1, _C.symbol("s0", 1, longest, min(EXAMPLE, longest))])
 
     def trace(self):
+        """A decoder that computes sizes with its position is traced again, with the position as a number."""
         from torch import _C
 
-        decoder = Decoder(self.model, self.length).eval()
+        try:
+            return self._trace(counting=False)
+        except Exception as error:
+            first = error
+        _C.begin()
+        try:
+            self._trace(counting=True)
+        except Exception:
+            raise first from None
+
+    def _encoded(self):
+        """The class of what the encoder returns, from a trial call."""
+        from torch import _C
+
+        name, (dtype, shape) = self._encoder_input()
+        for self.masked in (False, True):
+            _C.method("trial")
+            try:
+                return type(self._encode(**{name: _C.input(name, dtype, list(shape))}))
+            except Exception:
+                if self.masked or name != "input_ids":
+                    raise
+            finally:
+                _C.begin()
+
+    def _encode(self, **inputs):
+        """Some encoders make no mask of their own when they are exported: they are given one that hides nothing."""
+        mask = {"attention_mask": torch.ones(list(inputs["input_ids"].shape), dtype=torch.int64)} if self.masked else {}
+        with torch.compiler.exporting():
+            return self.encoder(**inputs, **mask)
+
+    def _trace(self, counting):
+        from torch import _C
+
+        decoder = Decoder(self.model, self.length, self._encoded(), counting).eval()
         width = getattr(self.text, "d_model", None) or self.text.hidden_size
         decoder.initialize(width)
         method.state(decoder)
@@ -112,7 +165,7 @@ class Seq2SeqLMExportableModule:
         hidden = {}
 
         def encode(**inputs):
-            out = self.encoder(**inputs).last_hidden_state
+            out = self._encode(**inputs).last_hidden_state
             hidden["shape"] = list(out.shape)
             return out
 
