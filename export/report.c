@@ -51,10 +51,30 @@ static json_t *tensors(const etch_quant_report *q)
     return list;
 }
 
-static json_t *request(const etch_job *job)
+// The flags of the job, those not given and without a default left out.
+static json_t *flags(const etch_job *j)
 {
-    if (job->pt2) return json_pack("{s:s, s:s}", "pt2", job->pt2, "recipe", job->recipe);
-    return json_pack("{s:s, s:s, s:s}", "task", job->task_file ? job->task_file : job->task, "recipe", job->recipe, "dtype", job->dtype);
+    json_t *o = json_object();
+    const struct { const char *name, *text; } texts[] = {
+        { j->pt2 ? "pt2" : j->task_file ? "task-file" : "task", j->pt2 ? j->pt2 : j->task_file ? j->task_file : j->task },
+        { "recipe", j->recipe }, { "dtype", j->pt2 ? NULL : j->dtype }, { "gguf_file", j->gguf_file }, { "logits", j->pt2 ? NULL : j->logits }, { "qlinear", j->qlinear }, { "qembedding", j->qembedding }, { "qlinear_encoder", j->qlinear_encoder },
+        { "qembedding_encoder", j->qembedding_encoder }, { "qparams", j->qparams },
+    };
+    const struct { const char *name; bool on; } switches[] = {
+        { "use_custom_sdpa", j->use_custom_sdpa }, { "use_custom_kv_cache", j->use_custom_kv_cache }, { "disable_dynamic_shapes", j->disable_dynamic_shapes },
+        { "trust_remote_code", j->trust_remote_code },
+    };
+    const struct { const char *name; int64_t value, none; } numbers[] = {
+        { "max_seq_len", j->max_seq_len, 0 }, { "prefill_chunk", j->prefill_chunk, 0 }, { "image_size", j->image_size, 0 },
+        { "qlinear_group_size", j->qlinear_group_size, -1 }, { "qembedding_group_size", j->qembedding_group_size, -1 },
+        { "qlinear_encoder_group_size", j->qlinear_encoder_group_size, -1 }, { "qembedding_encoder_group_size", j->qembedding_encoder_group_size, -1 },
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].text) json_object_set_new(o, texts[i].name, json_string(texts[i].text));
+    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++) json_object_set_new(o, switches[i].name, json_boolean(switches[i].on));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i].value != numbers[i].none) json_object_set_new(o, numbers[i].name, json_integer(numbers[i].value));
+    return o;
 }
 
 static json_t *build(const etch_job *job, const etch_progress *progress, const etch_export_report *r)
@@ -65,8 +85,9 @@ static json_t *build(const etch_job *job, const etch_progress *progress, const e
         json_object_set_new(stages, progress->stages[i].name, json_real(had + progress->stages[i].seconds));
     }
     const etch_emit_report *e = &r->emit;
-    return json_pack("{s:o, s:{s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "job", request(job), "program", "bytes", (json_int_t)e->file_bytes, "constant_bytes", (json_int_t)e->constant_bytes,
-                     "named_bytes", (json_int_t)e->named_bytes, "arena_bytes", (json_int_t)e->arena_bytes, "instructions", e->n_instructions, "delegates",
+    return json_pack("{s:o, s:{s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "job", flags(job), "program", "bytes",
+                     (json_int_t)e->file_bytes, "constant_bytes", (json_int_t)e->constant_bytes, "named_bytes",
+                     (json_int_t)e->named_bytes, "arena_bytes", (json_int_t)e->arena_bytes, "instructions", e->n_instructions, "delegates",
                      e->n_delegates, "nodes", e->n_nodes, "delegated_nodes", e->n_delegated, "assumptions", guards(r->program), "notes",
                      etch_report_lines(etch_buf_str(&r->notes)), "weights", tensors(&r->quant), "seconds", stages, "peak_rss_bytes", "tracer",
                      (json_int_t)r->tracer_peak_rss, "export", (json_int_t)r->peak_rss);
