@@ -37,6 +37,16 @@ def embedding_model(tmp):
 
 
 @test
+def portable_tasks(tmp):
+    """The kernels alone, on what docs/EXPORTING.md exports for XNNPACK: steps of an encoder-decoder, images, masked tokens."""
+    out = os.path.join(tmp, "out")
+    for name, task in (("t5", "text2text-generation"), ("whisper", "automatic-speech-recognition"), ("dit", "image-classification"), ("bert", "fill-mask")):
+        model = weights.write_model(name, os.path.join(tmp, name), weights.GUIDE)
+        ok("export", "--model", model, "--task", task, "--recipe", "portable", "-o", out)
+        ok("verify", os.path.join(out, "model.pte"), weights.golden(name, weights.GUIDE), *TOL)
+
+
+@test
 def encoder_flags(tmp):
     """--q*_encoder touch the encoder alone, and are refused where they cannot be honoured."""
     model, out = weights.write_model("gemma3", os.path.join(tmp, "model"), weights.MULTIMODAL), os.path.join(tmp, "out")
