@@ -33,6 +33,8 @@ const etch_fgemm_kernels *etch_fgemm_select(unsigned features)
 // Up to this many rows, dot products beat laying the weights out.
 #define DOT_ROWS 6
 #define DOT_COLUMNS 32
+// More numbers than this do not stay in the second-level cache.
+#define LARGE 131072
 // Fewer multiplications than this are not worth waking anyone.
 #define SMALL 65536
 
@@ -139,8 +141,8 @@ static ahead ahead_of(const etch_fgemm *g, size_t j, size_t n, size_t p, size_t 
     return f;
 }
 
-// One tile of columns against `m` rows of A that are laid out at w->a.
-static void column_tile(const etch_fgemm_kernels *kn, const etch_fgemm *g, work *w, const float *b, size_t ldb, size_t i, size_t m, size_t j, size_t n,
+// One tile of columns against `m` rows of A that are laid out at `rows_a`.
+static void column_tile(const etch_fgemm_kernels *kn, const etch_fgemm *g, work *w, const float *rows_a, const float *b, size_t ldb, size_t i, size_t m, size_t j, size_t n,
                         size_t k, bool add, bool last, ahead *f)
 {
     const size_t mr = (size_t)kn->mr, nr = (size_t)kn->nr;
@@ -148,7 +150,7 @@ static void column_tile(const etch_fgemm_kernels *kn, const etch_fgemm *g, work 
     for (size_t t = 0; t < m; t += mr) {
         size_t h = m - t < mr ? m - t : mr;
         if (f) fetch_ahead(f);
-        const float *a = w->a + t * k;
+        const float *a = rows_a + t * k;
         float *c = g->c + (i + t) * g->ldc + j;
         if (n == nr) {
             kn->tile((int)h, k, a, b, ldb, c, g->ldc, add, last ? &end : NULL);
@@ -160,12 +162,24 @@ static void column_tile(const etch_fgemm_kernels *kn, const etch_fgemm *g, work 
     }
 }
 
+// All columns of B against one tile of rows after the other; the sums are whole (k <= KC).
+static void block_row_by_row(const etch_fgemm_kernels *kn, const etch_fgemm *g, work *w, size_t i, size_t m, size_t j, size_t n, bool is_first)
+{
+    const size_t mr = (size_t)kn->mr, nr = (size_t)kn->nr, k = g->k;
+    for (size_t t = 0; is_first && t < n; t += nr) lay_out_b(kn, g, j + t, n - t < nr ? n - t : nr, 0, k, w->b + t * k);
+    for (size_t q = 0; q < m; q += mr)
+        for (size_t t = 0; t < n; t += nr)
+            column_tile(kn, g, w, w->a + q * k, w->b + t * k, nr, i + q, m - q < mr ? m - q : mr, j + t, n - t < nr ? n - t : nr, k, false, true, NULL);
+}
+
 static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, work *w)
 {
     const size_t nr = (size_t)kn->nr;
     // Few rows read B once: laying it out would double the work.
     bool in_place = !g->b_is_nk && g->b_type == ETCH_FGEMM_F32 && r.i1 - r.i0 <= 2 * (size_t)kn->mr;
     size_t parts = ceil_div(r.i1 - r.i0, MC), high = ceil_div(ceil_div(r.i1 - r.i0, parts), (size_t)kn->mr) * (size_t)kn->mr;
+    // A short sum into a large C is a matter of writing: in order, then.
+    bool row_by_row = !in_place && g->k <= KC && (r.i1 - r.i0) * (r.j1 - r.j0) > LARGE;
     for (size_t j = r.j0; j < r.j1; j += NC) {
         size_t n = r.j1 - j < NC ? r.j1 - j : NC, p = 0;
         do {
@@ -173,7 +187,8 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
             for (size_t i = r.i0; i < r.i1; i += high) {
                 size_t m = r.i1 - i < high ? r.i1 - i : high;
                 lay_out_a(kn, g, i, m, p, k, w->a);
-                for (size_t t = 0; t < n; t += nr) {
+                if (row_by_row) block_row_by_row(kn, g, w, i, m, j, n, i == r.i0);
+                for (size_t t = 0; t < n && !row_by_row; t += nr) {
                     size_t width = n - t < nr ? n - t : nr;
                     bool lies = in_place && width == nr, fetches = i == r.i0 && !in_place && t + nr < n;
                     const float *b = lies ? (const float *)g->b + p * g->ldb + j + t : w->b + t * k;
@@ -181,7 +196,7 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
                     if (i == r.i0 && !lies) lay_out_b(kn, g, j + t, width, p, k, w->b + t * k);
                     ahead f = { 0 };
                     if (fetches) f = ahead_of(g, j + t + nr, n - t - nr < nr ? n - t - nr : nr, p, k, ceil_div(m, (size_t)kn->mr));
-                    column_tile(kn, g, w, b, lies ? g->ldb : nr, i, m, j + t, width, k, p > 0, p + k >= g->k, fetches ? &f : NULL);
+                    column_tile(kn, g, w, w->a, b, lies ? g->ldb : nr, i, m, j + t, width, k, p > 0, p + k >= g->k, fetches ? &f : NULL);
                 }
                 if (p + k >= g->k && g->after)
                     for (size_t q = i; q < i + m; q += g->n == g->ldc && n == g->n ? m : 1)

@@ -125,7 +125,8 @@ void test_kern_fgemm__blocks(void **state)
     (void)state;
     static const form forms[] = {
         { 197, 65, 300, 0, true, true, false, false }, { 200, 530, 257, 0, false, true, false, false }, { 5, 600, 513, 0, true, false, false, false },
-        { 2, 33, 700, 0, false, true, true, false },   { 193, 49, 511, 0, true, true, true, true },      { 12, 520, 256, 0, false, false, false, false },
+        { 2, 33, 700, 0, false, true, true, false },      { 301, 601, 19, 0, true, true, false, false },
+        { 257, 521, 40, 0, false, false, true, false },   { 193, 49, 511, 0, true, true, true, true },      { 12, 520, 256, 0, false, false, false, false },
     };
     etch_pool *pool = etch_pool_acquire(3);
     const etch_fgemm_kernels *kn;
