@@ -79,12 +79,25 @@ static void print_outputs(const etch_rt_method *m)
     }
 }
 
+// A position beyond a key-value cache is an error of the instruction that meets it first; the caller knows the cache by its length.
+static etch_status *name_the_cache(const etch_rt *rt, etch_status *s)
+{
+    int64_t slots;
+    etch_status *none = etch_rt_constant_int(rt, ETCH_LIT("get_max_seq_len"), &slots);
+    if (none) etch_status_ignore(none);
+    else s = etch_status_frame(s, __FILE__, __LINE__, "with a cache of %lld positions (its --max_seq_len)", (long long)slots);
+    return s;
+}
+
 static etch_status *run(etch_rt *rt, const options *o)
 {
     etch_rt_method *m;
     ETCH_TRY(etch_rt_load(rt, etch_str_of(o->method), &m));
     etch_status *s = set_inputs(m, o->inputs);
-    if (!s) s = etch_rt_execute(m);
+    if (!s) {
+        s = etch_rt_execute(m);
+        if (s) s = name_the_cache(rt, s);
+    }
     if (!s && o->outputs) s = write_outputs(m, o->outputs);
     if (!s) print_outputs(m);
     etch_rt_unload(m);

@@ -27,7 +27,7 @@ static etch_status *update(const etch_tensor *value, etch_tensor *cache, int64_t
         return NULL;
     }
     if (start < 0 || start > max || s > max - start)
-        return ETCH_ERR(ETCH_INVALID, "%lld positions from %lld of a cache of %lld", (long long)s, (long long)start, (long long)max);
+        return ETCH_ERR(ETCH_INVALID, "%lld positions from %lld on do not fit a cache of %lld", (long long)s, (long long)start, (long long)max);
     for (int64_t i = 0; i < b; i++)
         kern_copy_cast(cache->data, cache->dtype, (i * max + start) * row, value->data, value->dtype, i * s * row, s * row);
     return NULL;

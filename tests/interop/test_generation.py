@@ -3,8 +3,8 @@
 Every export takes chunks of 5, so that the second chunk of the prompt straddles the window of 6, then single tokens up to the cache's 24 slots. float32,
 the default of `etch verify` (1e-4 of the largest logit) in both runtimes. A flag that a model cannot take must be refused by name.
 """
-import json
 import os
+import subprocess
 
 import pytest
 import torch
@@ -62,3 +62,48 @@ def eager(model, ids):
             record |= {f"s{k}.forward.in0": part, f"s{k}.forward.in1": torch.arange(at, at + n), f"s{k}.forward.out0": logits.contiguous()}
             outs.append(logits)
     return record, outs
+
+
+# What each model refuses, by the words of the refusal; everything else must be computed.
+NO_INTERFACE = "its attention does not go through transformers' attention interface"
+REFUSED = {
+    ("gemma2", "sdpa"): "soft-capped attention logits", ("gemma2", "both"): "soft-capped attention logits",
+    ("gpt_oss", "sdpa"): "attention sinks", ("gpt_oss", "both"): "attention sinks",
+    ("bloom", "sdpa"): NO_INTERFACE, ("bloom", "both"): NO_INTERFACE, ("mpt", "sdpa"): NO_INTERFACE,
+    ("mpt", "cache"): "its attention reads the filled part of the cache only", ("mpt", "both"): "the filled part of the cache only",
+}
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_up_to_the_last_slot(name, etch, tmp_path):
+    model = make(name)
+    model.save_pretrained(tmp_path / "model")
+    ids = torch.randint(3, 128, (1, SLOTS))
+    record, wants = eager(model, ids)
+    save_file(record, tmp_path / "io.safetensors")
+    for kind, flags in FLAGS.items():
+        args = ["export", "--model", tmp_path / "model", "--recipe", "xnnpack", "--max_seq_len", SLOTS, "--prefill_chunk", CHUNK, *flags, "-o", tmp_path / kind]
+        if (name, kind) in REFUSED:
+            error = failing(*args)
+            assert flags[0] in error or flags[-1] in error, error
+            assert "cannot be applied to this model" in error and REFUSED[name, kind] in error, error
+            continue
+        etch(*args)
+        pte = tmp_path / kind / "model.pte"
+        etch("verify", pte, tmp_path / "io.safetensors")
+        program = Official(pte)
+        for (at, n), want in zip(chunks(SLOTS), wants):
+            got = program("forward", [ids[:, at:at + n].contiguous(), torch.arange(at, at + n)])[0]
+            assert (got - want).abs().max() < 1e-4 * want.abs().max(), (kind, at)
+        with pytest.raises(RuntimeError):
+            program("forward", [ids[:, :1].contiguous(), torch.tensor([SLOTS])])
+        save_file({"in0": ids[:, :2].contiguous(), "in1": torch.tensor([SLOTS - 1, SLOTS])}, tmp_path / "beyond.safetensors")
+        error = failing("run", pte, "--inputs", tmp_path / "beyond.safetensors")
+        assert f"with a cache of {SLOTS} positions" in error and str(SLOTS) in error, error
+
+
+def failing(*args):
+    build = os.environ.get("ETCH_BUILD", os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "build"))
+    r = subprocess.run([os.path.join(build, "etch"), *map(str, args)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert r.returncode == 1, (args, r.returncode, r.stdout[-500:], r.stderr[-500:])
+    return r.stderr

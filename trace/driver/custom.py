@@ -6,7 +6,7 @@ the interfaces at all is refused by `check`.
 """
 from etch_trace.report import TraceError
 
-NAME = "custom_sdpa"
+NAME = "etch_attention"  # without "sdpa": the library would ask whether the model may use torch's own
 
 
 class Session:
@@ -16,6 +16,7 @@ class Session:
         self.sdpa, self.kv_cache = sdpa, kv_cache
         self.length, self.chunk = length, chunk  # cache slots; tokens of one call at most
         self.start = self.positions = None
+        self.all_rings = False  # no layer has a slot for every position
         self.attentions = self.updates = 0
         self.fallbacks = {}
 
@@ -28,9 +29,11 @@ class Session:
         self.fallbacks = {}
 
     def begin(self, cache_position):
+        import torch
         from torch import _C
 
-        self.positions = cache_position
+        # A ring takes any position. Where no other cache does, looking the positions up in a table makes one beyond the cache length an error.
+        self.positions = torch.arange(self.length)[cache_position] if self.all_rings else cache_position
         self.start = _C.item_symbol(cache_position[0], 0, self.length - 1)
 
     def end(self):
@@ -199,8 +202,8 @@ def use_attention(model, session):
     try:
         model.set_attn_implementation(NAME)
     except (ValueError, NotImplementedError):
-        raise TraceError("--use_custom_sdpa cannot be applied to this model: its class takes no other attention than its own "
-                         "(soft-capped logits, for example, are not in llama::custom_sdpa)", kind="unsupported") from None
+        raise TraceError("--use_custom_sdpa cannot be applied to this model: its attention does not go through transformers' attention interface",
+                         kind="unsupported") from None
 
 
 def replace_cache(wrapper, model, session):
@@ -223,6 +226,7 @@ def replace_cache(wrapper, model, session):
             slots = min(session.length, window - 1 + session.chunk)
             ring = slots < session.length
         cache.layers[i] = make(session, slots, ring)
+    session.all_rings = all(layer.ring for layer in cache.layers if layer.max_cache_len)
     cache.early_initialization(1, *get_head_shapes(config), model.dtype, model.device)
     for i, layer in enumerate(cache.layers):
         wrapper.register_buffer(f"key_cache_{i}", layer.keys, persistent=False)

@@ -20,7 +20,7 @@ def common(config, generation_config=None, dtype="float32", **more):
         "use_kv_cache": getattr(generation_config, "use_cache", None),
         "sliding_window": getattr(config, "sliding_window", None),
         "decoder_start_token_id": getattr(config, "decoder_start_token_id", None),
-        "use_sdpa_with_kv_cache": "custom_sdpa" in (getattr(config, "_attn_implementation", None) or ""),
+        "use_sdpa_with_kv_cache": False,
         "enable_dynamic_shape": True,
         **more,
     }
