@@ -200,7 +200,7 @@ def bench_and_profile_measure_what_ran(tmp):
 @test
 def bad_command_lines(tmp):
     refused("exprot", says=["export"], code=2)
-    refused("export", says=["--model"], code=2)
+    refused("export", "-o", tmp + "/o", says=["--model", "--pt2"], code=2, no_file=tmp)
     refused("export", "--model", TINY, "-o", tmp + "/o", "--recipee", "xnnpack", says=["--recipe"], code=2, no_file=tmp)
     refused("export", "--model", TINY, "-o", tmp + "/o", "--recipe", "tpu", says=["tpu", "xnnpack"], code=2, no_file=tmp)
     refused("export", "--model", TINY, "-o", tmp + "/o", "--max_seq_len", "0", says=["--max_seq_len"], code=2, no_file=tmp)

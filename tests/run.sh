@@ -13,5 +13,6 @@ sh tools/check_includes.sh
 "$python" tests/check.py "$build"
 "$python" tests/guide.py "$build"
 "$python" tests/sandbox.py "$build"
+"$python" tests/pt2.py "$build"
 "$python" tests/hub.py "$build"
 "$python" tests/prequantized_e2e.py "$build"

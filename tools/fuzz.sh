@@ -33,6 +33,16 @@ fuzz-tok-*) seeds "$root"/tok/testdata/*.json ;;
 fuzz-graph-*) seeds "$root"/*/testdata/*.graph "$root"/*/testdata/*/*.graph ;;
 fuzz-rt-xnn*) python3 "$root/tools/xnn_seeds.py" "$root/rt/testdata/xnn_cases.bin" "$corpus" ;;
 fuzz-rt-prog*) options="-len_control=0 -max_len=160" ;;
+fuzz-pt2-model*)
+    python3 -c 'import sys, zipfile
+for i, p in enumerate(sys.argv[2:]):
+    z = zipfile.ZipFile(p)
+    name = next(n for n in z.namelist() if n.endswith("models/model.json"))
+    open(f"{sys.argv[1]}/{i}", "wb").write(z.read(name))' "$corpus" "$root"/pt2/testdata/*.pt2
+    options="-len_control=0 -max_len=40000" ;;
+fuzz-pt2-*)
+    seeds "$root"/pt2/testdata/*.pt2
+    options="-len_control=0 -max_len=50000" ;;
 fuzz-st-*) seeds "$root"/tests/families/*/golden.safetensors "$reference"/official/*/io.safetensors ;;
 *)
     seeds "$reference"/official/*/model.pte
