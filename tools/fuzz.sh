@@ -43,6 +43,7 @@ for i, p in enumerate(sys.argv[2:]):
 fuzz-pt2-*)
     seeds "$root"/pt2/testdata/*.pt2
     options="-len_control=0 -max_len=50000" ;;
+fuzz-st-gguf*) seeds "$root"/st/testdata/*.gguf ;;
 fuzz-st-*) seeds "$root"/tests/families/*/golden.safetensors "$reference"/official/*/io.safetensors ;;
 *)
     seeds "$reference"/official/*/model.pte

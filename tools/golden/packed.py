@@ -1,4 +1,4 @@
-"""Writes kern/packed/testdata/packed.txt: what the gguf package's numpy code makes of random blocks, and numpy of random GPTQ and AWQ words.
+"""Writes st/testdata/tiny.gguf, the seed of a fuzz target, and kern/packed/testdata/packed.txt: what the gguf package's numpy code makes of random blocks, and numpy of random GPTQ and AWQ words.
 
 Run where `gguf` is installed: python tools/golden/packed.py. Two lines a case:
 NAME ROWS COLUMNS [GROUPS ORDERED] · then the operands as hex, separated by blanks; NAME is a block type, or FORMAT/BITS
@@ -12,7 +12,7 @@ import numpy as np
 
 here = os.path.join(os.path.dirname(__file__), "..", "..")
 sys.path.insert(0, os.path.join(here, "tests"))
-from prequantized import pack_awq, pack_gptq  # noqa: E402
+from prequantized import pack_awq, pack_gptq, write_gguf  # noqa: E402
 
 rng = np.random.default_rng(0)
 
@@ -43,6 +43,8 @@ def columns(name, bits, rows, cols, groups, ordered):
 
 
 def main():
+    pairs = {"general.architecture": "x", "x.count": 3, "x.eps": 0.5, "x.flag": True, "x.words": ["a", "bc"], "x.sizes": [1, 2]}
+    write_gguf(os.path.join(here, "st/testdata/tiny.gguf"), pairs, {"a": ("Q4_0", (2, 32), bytes(36)), "b": ("F32", (3,), bytes(12)), "c": ("Q6_K", (1, 256), bytes(210))})
     with open(os.path.join(here, "kern/packed/testdata/packed.txt"), "w") as f:
         for name in ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"):
             f.write(blocks(name, 2, 64))
