@@ -171,6 +171,17 @@ static bool match_linear(const etch_node *n, linear *l)
            (!l->b || etch_const_is(l->b));
 }
 
+// The matrix of which `w` is the transposed one, or NULL.
+static etch_value *before_turning(const etch_value *w)
+{
+    const etch_node *n = w->src == ETCH_SRC_NODE ? w->def : NULL;
+    if (!n) return NULL;
+    bool turned = n->op->id == ETCH_OP_t;
+    if (n->op->id == ETCH_OP_transpose_int) turned = (etch_val_as_int(&n->args[1]) + 2) % 2 != (etch_val_as_int(&n->args[2]) + 2) % 2;
+    if (n->op->id == ETCH_OP_permute && n->args[1].ints.n == 2) turned = (n->args[1].ints.p[0].v + 2) % 2 == 1;
+    return turned ? etch_arg_value(&n->args[0]) : NULL;
+}
+
 static etch_status *do_linear(etch_program *p, etch_method *m, etch_node *n, linear l, const etch_quant_opts *o, etch_quant_report *report)
 {
     etch_quant_entry *e = new_entry(p, report);
@@ -181,14 +192,18 @@ static etch_status *do_linear(etch_program *p, etch_method *m, etch_node *n, lin
     e->columns = l.w->t.sizes[l.transposed ? 0 : 1].v;
     int64_t group;
     etch_quant_kind kind = choose(o, p, e->columns, &group, &e->reason);
-    if (!kind) return NULL;
+    const int row = row_of(kind);
+    if (row < 0) return NULL;
     etch_value *w = l.w, *q, *scales, *y;
-    if (l.transposed) {
+    if (l.transposed && before_turning(w)) {
+        w = before_turning(w);
+    } else if (l.transposed) {
         const etch_val args[3] = { etch_val_tensor(&w->t), etch_val_int(0), etch_val_int(1) };
         ETCH_TRY(add_one(m, n, ETCH_OP_transpose_int, args, 3, &w));
     }
-    const etch_quant_scheme s = { kinds[row_of(kind)].bits, group, o->rule };
-    ETCH_TRY(quantize(m, n, w, &s, false, &q, &scales));
+    const etch_quant_scheme s = { kinds[row].bits, group, o->rule };
+    const bool channel = kind == ETCH_QUANT_8W && !group && o->delegate && l.x->t.dtype == ETCH_F32, values = !kinds[row].dynamic && !channel;
+    ETCH_TRY(quantize(m, n, w, &s, values && etch_packed_find(w), &q, &scales));
     e->scheme = etch_quant_name(kind);
     e->bits = s.bits;
     e->group = group ? group : e->columns;
@@ -196,8 +211,7 @@ static etch_status *do_linear(etch_program *p, etch_method *m, etch_node *n, lin
     e->scales = scales;
     e->weight = w;
     const etch_val bias = l.b ? etch_val_tensor(&l.b->t) : etch_val_none();
-    bool channel = kind == ETCH_QUANT_8W && !group && o->delegate && l.x->t.dtype == ETCH_F32;
-    if (is_dynamic(kind) || channel) {
+    if (!values) {
         const etch_val args[5] = { etch_val_tensor(&l.x->t), etch_val_tensor(&q->t), etch_val_tensor(&scales->t), bias, etch_val_int(s.bits) };
         ETCH_TRY(add_one(m, n, channel ? ETCH_OP_etch_linear_channel : ETCH_OP_etch_linear_dynamic, args, 5, &y));
     } else {

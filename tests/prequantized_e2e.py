@@ -60,6 +60,10 @@ def gguf_of_every_type_equals_its_dequantised_weights(tmp):
     want, _ = logits(tmp, folder(tmp, "plain", CONFIG, stored))
     assert np.array_equal(got, want), np.abs(got - want).max()
     assert {w["name"]: w["source"] for w in report} == {n: k for n, k in kinds.items() if k not in ("F16", "BF16", "F32")}
+    _, report = logits(tmp, model, "--gguf_file", "m.gguf", "--qlinear", "8w", "--qlinear_group_size", "32", "--qembedding", "8w", "--qembedding_group_size", "32")
+    for w in report:  # exact where groups of 32 have no offset
+        kept = w.get("source") in ("Q4_0", "Q5_0", "Q8_0")
+        assert kept == (w["relative_rms_error"] == 0) and (not kept or w["groups_kept"] == w["groups"]), w
 
 
 @test
