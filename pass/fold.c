@@ -4,10 +4,10 @@
 // Requires: nothing. With opts->weights also constants over files fold.
 // Keeps: big constants (over opts->fold_limit bytes) as expressions, evaluated when the file is written; names.
 // Breaks: leaves dead nodes behind: run `dce`.
-// Careful: quantized weights stay expressions whatever their size. Only results that a node outside the constant part uses are computed, so intermediates cost nothing. A random value that an
-// output depends on is refused: it is a parameter that the checkpoint lacks.
+// Careful: weights that are quantized, or came as integers, stay expressions whatever their size. Only results that a node outside the constant
+// part uses are computed, so intermediates cost nothing. A random value that an output depends on is refused: it is a parameter that the checkpoint lacks.
 #include "kern/kern.h"
-#include "pass/eval.h"
+#include "pass/packed.h"
 
 enum { DEFAULT_LIMIT = 64 * 1024 };
 
@@ -22,7 +22,7 @@ static void has_file(void *user, etch_value *v)
 
 static void is_quantized(void *user, etch_value *v)
 {
-    if (v->src == ETCH_SRC_NODE && v->def->op->id == ETCH_OP_etch_quantize) *(bool *)user = true;
+    if (v->src == ETCH_SRC_NODE && (v->def->op->id == ETCH_OP_etch_quantize || etch_packed_is(v->def))) *(bool *)user = true;
 }
 
 static etch_status *fold_value(etch_method *m, etch_value *v, const etch_pass_opts *o, etch_value **out)
