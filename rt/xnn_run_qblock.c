@@ -1,14 +1,14 @@
 // In: dynamically quantised activations and 4-bit block weights. Out: fully connected layers, neighbours with one input in one go.
 #include "rt/xnn.h"
 
-typedef struct { const etch_xnn_value *in; const etch_qblock_x *x; size_t skip; } packing;
+typedef struct { const etch_qblock_isa *isa; const etch_xnn_value *in; const etch_qblock_x *x; size_t skip; } packing;
 
 static void pack_rows(void *user, size_t from, size_t to)
 {
     const packing *p = user;
     const etch_xnn_rowq *rows = etch_xnn__rows(p->in) + p->skip;
     for (size_t i = from; i < to; i++)
-        etch_qblock_x_set(p->x, i, (const int8_t *)p->in->data + (p->skip + i) * p->x->k, rows[i].scale, rows[i].zero_point);
+        etch_qblock_x_set(p->isa, p->x, i, (const int8_t *)p->in->data + (p->skip + i) * p->x->k, rows[i].scale, rows[i].zero_point);
 }
 
 void etch_xnn__run_qblock(etch_xnn_cx *cx, const etch_xnn_node *first)
@@ -30,7 +30,7 @@ void etch_xnn__run_qblock(etch_xnn_cx *cx, const etch_xnn_node *first)
     m -= skip;
     jobs[0].c += skip * jobs[0].ldc;
     etch_qblock_x_init(&x, m, k, memory);
-    packing p = { in, &x, skip };
+    packing p = { cx->x->qblock, in, &x, skip };
     etch_xnn__spans(cx->x, m, 16384 / k + 1, pack_rows, &p);
     etch_qblock_run(cx->x->qblock, &x, jobs, first->n_shared, cx->x->pool, scratch);
     jobs[0].c -= skip * jobs[0].ldc;

@@ -8,7 +8,15 @@
 
 #define VL 8
 #define FMA(acc, x, y) ((avx2_vec)_mm256_fmadd_ps((__m256)(x), (__m256)(y), (__m256)(acc)))
+#define SUM4(v, out) sum4((const __m256 *)(v), out)
 #define NAME(f) avx2_##f
+
+static inline void sum4(const __m256 *v, float *out)
+{
+    __m256 s = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
+    _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+
 #include "kern/attention/loops.inc"
 
 const etch_attention_isa etch_attention__avx2 = { "avx2", ETCH_CPU_AVX2, avx2_scores, avx2_soften, avx2_values };

@@ -44,34 +44,20 @@ void etch_qblock_x_init(etch_qblock_x *x, size_t m, size_t k, void *memory)
     x->zero = (float *)(void *)(at + etch_align_up(m * sizeof(float), 64));
 }
 
-void etch_qblock_x_set(const etch_qblock_x *x, size_t i, const int8_t *q, float scale, int32_t zero)
+void etch_qblock_x_set(const etch_qblock_isa *isa, const etch_qblock_x *x, size_t i, const int8_t *q, float scale, int32_t zero)
 {
-    int8_t *to = x->q + i * x->k;
-    int16_t *sums = x->sums + i * (x->k / ETCH_QBLOCK) * 2;
-    for (size_t p = 0; p < x->k; p += ETCH_QBLOCK, q += ETCH_QBLOCK, to += ETCH_QBLOCK, sums += 2) {
-        for (int a = 0; a < ETCH_QBLOCK; a += 8)
-            for (int b = 0; b < 4; b++) {
-                to[a + b] = q[a + 2 * b];
-                to[a + 4 + b] = q[a + 2 * b + 1];
-            }
-        int s[4] = { 0 };
-        for (int a = 0; a < ETCH_QBLOCK; a += 4)
-            for (int b = 0; b < 4; b++) s[b] += to[a + b];
-        sums[0] = (int16_t)(-8 * (s[0] + s[1]));
-        sums[1] = (int16_t)(-8 * (s[2] + s[3]));
-    }
+    isa->set_x(q, x->k, x->q + i * x->k, x->sums + i * (x->k / ETCH_QBLOCK) * 2);
     x->scale[i] = scale;
     x->zero[i] = (float)zero;
 }
 
 // ---- products
 
-// A worker's memory: the panel, its scales, its bias, one tile of results.
-#define TILE_FLOATS (ETCH_QBLOCK_MAX_MR * ETCH_QBLOCK_MAX_NR)
+// A worker's memory: the panel, its scales, its bias; few_columns: also sums and a row of results.
 static size_t panel_bytes(size_t k) { return k * ETCH_QBLOCK_MAX_NR; }
 static size_t worker_bytes(size_t k)
 {
-    return panel_bytes(k) + sizeof(float) * (k / ETCH_QBLOCK * ETCH_QBLOCK_MAX_NR + ETCH_QBLOCK_MAX_NR + TILE_FLOATS);
+    return panel_bytes(k) + sizeof(float) * (k / ETCH_QBLOCK * ETCH_QBLOCK_MAX_NR + 3 * ETCH_QBLOCK_MAX_NR);
 }
 
 size_t etch_qblock_scratch(size_t k, int n_threads) { return (size_t)n_threads * etch_align_up(worker_bytes(k), 64); }
@@ -84,7 +70,7 @@ static void some_columns(const work *s, const etch_qblock_isa *isa, const etch_q
     const etch_qblock_x *x = s->x;
     etch_qblock_w *w = job->w;
     size_t nr = (size_t)isa->nr, groups = w->k / w->group, blocks = x->k / ETCH_QBLOCK;
-    float *scales = (float *)(void *)(memory + panel_bytes(w->k)), *bias = scales + groups * nr, *tile = bias + nr;
+    float *scales = (float *)(void *)(memory + panel_bytes(w->k)), *bias = scales + groups * nr;
     for (size_t r = 0; r < nr; r++) bias[r] = job->bias ? job->bias[j + r] : 0;
     etch_qblock_cols c = { w->w + j * (w->k / 2), scales, w->z_sum + j, bias, w->k, w->group, job->lo, job->hi };
     isa->scales(w->scale + j * groups, groups, scales);
@@ -96,8 +82,7 @@ static void some_columns(const work *s, const etch_qblock_isa *isa, const etch_q
     isa->panel(c.w, w->k, memory);
     for (size_t i = 0; i < x->m; i += (size_t)isa->mr) {
         size_t m = x->m - i < (size_t)isa->mr ? x->m - i : (size_t)isa->mr;
-        isa->tile((int)m, &c, memory, x->q + i * x->k, x->sums + i * blocks * 2, x->scale + i, x->zero + i, tile);
-        for (size_t r = 0; r < m; r++) memcpy(job->c + (i + r) * job->ldc + j, tile + r * nr, sizeof(float) * nr);
+        isa->tile((int)m, &c, memory, x->q + i * x->k, x->sums + i * blocks * 2, x->scale + i, x->zero + i, job->c + i * job->ldc + j, job->ldc);
     }
 }
 

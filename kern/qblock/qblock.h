@@ -31,8 +31,6 @@ typedef struct etch_qblock_x {
 // Bytes of memory that m rows of k take; `init` places the arrays in them (64-aligned).
 size_t etch_qblock_x_bytes(size_t m, size_t k);
 void etch_qblock_x_init(etch_qblock_x *x, size_t m, size_t k, void *memory);
-// Row i from k plain int8 values.
-void etch_qblock_x_set(const etch_qblock_x *x, size_t i, const int8_t *q, float scale, int32_t zero);
 
 // Weights. All pointers are borrowed; z_sum is the caller's memory of n floats, filled by the first product.
 typedef struct etch_qblock_w {
@@ -70,15 +68,18 @@ typedef struct etch_qblock_isa {
     void (*z_sums)(const etch_qblock_cols *c, float *out);                      // [nr]
     void (*one_row)(const etch_qblock_cols *c, const int8_t *q, const int16_t *sums, float scale, float zero, float *out);
     void (*panel)(const uint8_t *w, size_t k, uint8_t *out);                   // nr rows -> k * nr bytes
-    // out [m, nr], m <= mr; q and sums are m rows.
+    void (*set_x)(const int8_t *q, size_t k, int8_t *out, int16_t *sums);     // one row of plain int8 values as etch_qblock_x keeps it
+    // out [m, nr] with row stride ldo, m <= mr; q and sums are m rows.
     void (*tile)(int m, const etch_qblock_cols *c, const uint8_t *panel, const int8_t *q, const int16_t *sums, const float *scale,
-                 const float *zero, float *out);
+                 const float *zero, float *out, size_t ldo);
 } etch_qblock_isa;
 
 // The last row of kernels.def that `features` allow; and all rows, for tests and benches (NULL beyond the last).
 const etch_qblock_isa *etch_qblock_select(unsigned features);
 const etch_qblock_isa *etch_qblock_isa_row(int i);
 
+// Row i from k plain int8 values.
+void etch_qblock_x_set(const etch_qblock_isa *isa, const etch_qblock_x *x, size_t i, const int8_t *q, float scale, int32_t zero);
 // Does the family take these sizes?
 bool etch_qblock_fits(size_t k, size_t group);
 size_t etch_qblock_scratch(size_t k, int n_threads);

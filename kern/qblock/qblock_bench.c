@@ -39,7 +39,7 @@ static void one(const etch_qblock_isa *isa, size_t m, size_t n, size_t k)
     for (size_t i = 0; i < k; i++) q[i] = (int8_t)(i * 11);
     etch_qblock_x x;
     etch_qblock_x_init(&x, m, k, memory);
-    for (size_t i = 0; i < m; i++) etch_qblock_x_set(&x, i, q, 0.01f, 3);
+    for (size_t i = 0; i < m; i++) etch_qblock_x_set(isa, &x, i, q, 0.01f, 3);
     etch_qblock_w qw = { .n = n, .k = k, .group = 32, .w = w, .scale = ws, .z_sum = z_sum };
     etch_qblock_job job = { &qw, NULL, c, n, -1e30f, 1e30f };
     etch_qblock_run(isa, &x, &job, 1, NULL, scratch);

@@ -53,7 +53,7 @@ static void check(const etch_qblock_isa *isa, etch_pool *pool, const shape *s)
     for (size_t i = 0; i < n; i++) bias[i] = (float)(next() % 100) * 0.25f;
     etch_qblock_x x;
     etch_qblock_x_init(&x, m, k, memory);
-    for (size_t i = 0; i < m; i++) etch_qblock_x_set(&x, i, q + i * k, 0.01f * (float)(i + 1), (int)(i * 37 % 256) - 128);
+    for (size_t i = 0; i < m; i++) etch_qblock_x_set(isa, &x, i, q + i * k, 0.01f * (float)(i + 1), (int)(i * 37 % 256) - 128);
     etch_qblock_w qw = { .n = n, .k = k, .group = s->group, .w = w, .scale = ws, .z_sum = z_sum };
     etch_qblock_job job = { &qw, s->bias ? bias : NULL, c, n, -500.0f, 600.0f };
     for (int again = 0; again < 2; again++) {   // the second time with the stored sums
@@ -114,7 +114,7 @@ void test_kern_qblock__jobs_share_activations(void **state)
     assert_true(etch_qblock_x_bytes(M, K) <= sizeof memory);
     etch_qblock_x x;
     etch_qblock_x_init(&x, M, K, memory);
-    for (size_t i = 0; i < M; i++) etch_qblock_x_set(&x, i, q + i * K, 0.5f, (int)i);
+    for (size_t i = 0; i < M; i++) etch_qblock_x_set(isa, &x, i, q + i * K, 0.5f, (int)i);
     etch_qblock_w qw[3];
     etch_qblock_job jobs[3];
     for (int j = 0; j < 3; j++) {

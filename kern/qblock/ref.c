@@ -11,6 +11,21 @@
 static inline int low(uint8_t b) { return (b & 15) - 8; }
 static inline int high(uint8_t b) { return (b >> 4) - 8; }
 
+static void ref_set_x(const int8_t *q, size_t k, int8_t *out, int16_t *sums)
+{
+    for (size_t p = 0; p < k; p += ETCH_QBLOCK, q += ETCH_QBLOCK, out += ETCH_QBLOCK, sums += 2) {
+        int s[4] = { 0 };
+        for (int a = 0; a < ETCH_QBLOCK; a += 8)
+            for (int b = 0; b < 4; b++) {
+                out[a + b] = q[a + 2 * b];
+                out[a + 4 + b] = q[a + 2 * b + 1];
+                s[b] += out[a + b] + out[a + 4 + b];
+            }
+        sums[0] = (int16_t)(-8 * (s[0] + s[1]));
+        sums[1] = (int16_t)(-8 * (s[2] + s[3]));
+    }
+}
+
 static void ref_scales(const uint16_t *scale, size_t n_groups, float *out)
 {
     for (size_t g = 0; g < n_groups; g++)
@@ -55,10 +70,10 @@ static void ref_one_row(const etch_qblock_cols *c, const int8_t *q, const int16_
 static void ref_panel(const uint8_t *w, size_t k, uint8_t *out) { memcpy(out, w, NR * k / 2); }
 
 static void ref_tile(int m, const etch_qblock_cols *c, const uint8_t *panel, const int8_t *q, const int16_t *sums, const float *scale,
-                     const float *zero, float *out)
+                     const float *zero, float *out, size_t ldo)
 {
     (void)panel;
-    for (int i = 0; i < m; i++) ref_one_row(c, q + (size_t)i * c->k, sums, scale[i], zero[i], out + i * NR);
+    for (int i = 0; i < m; i++) ref_one_row(c, q + (size_t)i * c->k, sums, scale[i], zero[i], out + (size_t)i * ldo);
 }
 
-const etch_qblock_isa etch_qblock__ref = { "ref", 0, MR, NR, ref_scales, ref_z_sums, ref_one_row, ref_panel, ref_tile };
+const etch_qblock_isa etch_qblock__ref = { "ref", 0, MR, NR, ref_scales, ref_z_sums, ref_one_row, ref_panel, ref_set_x, ref_tile };

@@ -15,6 +15,6 @@
 #define NV 2
 #include "kern/qblock/x86_512.inc"
 
-const etch_qblock_isa etch_qblock__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, avx512_scales, avx512_z_sums, avx512_one_row, avx512_panel,
+const etch_qblock_isa etch_qblock__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, avx512_scales, avx512_z_sums, avx512_one_row, avx512_panel, avx512_set_x,
                                               avx512_tile };
 #endif
