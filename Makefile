@@ -2,7 +2,7 @@
 BUILD ?= build
 CMAKE_FLAGS ?=
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-asan fuzz interop bench bench-kernels bench-export clean
+.PHONY: build demo test test-asan test-isa fuzz interop bench bench-kernels bench-export clean
 
 build:
 	@sh tools/setup.sh build
@@ -23,6 +23,11 @@ test-asan:
 	@cmake -S . -B $(BUILD)-asan -G Ninja -DETCH_SANITIZE=ON -DETCH_TRACE=OFF >/dev/null
 	@cmake --build $(BUILD)-asan
 	@$(BUILD)-asan/etch-tests
+
+# Kernel families on instruction sets that this machine lacks, emulated.
+test-isa:
+	@sh tools/setup.sh isa
+	@sh tools/isa/run.sh $(BUILD)
 
 # Every fuzz target for FUZZ_SECONDS.
 FUZZ_SECONDS ?= 60

@@ -1,6 +1,7 @@
 #!/bin/sh
 # setup.sh build|fuzz|trace|official|exporter: installs what that step needs and is missing; says exactly what is missing where it may not install.
 #   build     Debian packages for compiling and testing
+#   isa       compilers and emulators for other instruction sets (make test-isa)
 #   trace     .venv with the transformers library (no PyTorch)
 #   official  .venv-official with PyTorch and the official runtime (make interop)
 #   exporter  .venv-exporter with the official exporter (make bench-export)
@@ -8,6 +9,7 @@ set -eu
 cd "$(dirname "$0")/.."
 packages="gcc cmake ninja-build pkg-config python3 python3-venv python3-dev libjansson-dev libpcre2-dev libutf8proc-dev libcmocka-dev libseccomp-dev"
 fuzz_packages="clang libclang-rt-14-dev"
+isa_packages="make libsimde-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -51,10 +53,11 @@ venv() {
 case "${1:-}" in
 build) install_packages $packages ;;
 fuzz) install_packages $packages $fuzz_packages ;;
+isa) install_packages $packages $isa_packages ;;
 trace)
     if [ -n "${ETCH_PYTHON:-}" ] && "$ETCH_PYTHON" -c 'import transformers' 2>/dev/null; then exit 0; fi
     venv .venv tools/requirements-trace.txt ;;
 official) venv .venv-official tools/requirements-official.txt ;;
 exporter) venv .venv-exporter tools/requirements-exporter.txt ;;
-*) say "usage: setup.sh build|fuzz|trace|official|exporter"; exit 2 ;;
+*) say "usage: setup.sh build|fuzz|isa|trace|official|exporter"; exit 2 ;;
 esac

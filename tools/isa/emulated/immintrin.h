@@ -1,0 +1,90 @@
+// x86 intrinsics as plain C (simde), for instruction sets that this machine lacks.
+#ifndef ETCH_TOOLS_ISA_IMMINTRIN_H
+#define ETCH_TOOLS_ISA_IMMINTRIN_H
+
+#define SIMDE_NO_NATIVE
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <math.h>
+#include <string.h>
+
+#include <simde/x86/avx512.h>
+#include <simde/x86/f16c.h>
+#include <simde/x86/fma.h>
+#pragma GCC diagnostic pop
+
+// What simde 0.7.4 does not have.
+static inline __m512 _mm512_cvtepi32_ps(__m512i v)
+{
+    int32_t x[16];
+    float y[16];
+    memcpy(x, &v, sizeof x);
+    for (int i = 0; i < 16; i++) y[i] = (float)x[i];
+    return _mm512_loadu_ps(y);
+}
+
+static inline __m512i _mm512_cvtepi8_epi32(__m128i v)
+{
+    int8_t x[16];
+    int32_t y[16];
+    memcpy(x, &v, sizeof x);
+    for (int i = 0; i < 16; i++) y[i] = x[i];
+    return _mm512_loadu_si512(y);
+}
+
+static inline __m512i _mm512_cvtepu16_epi32(__m256i v)
+{
+    uint16_t x[16];
+    uint32_t y[16];
+    memcpy(x, &v, sizeof x);
+    for (int i = 0; i < 16; i++) y[i] = x[i];
+    return _mm512_loadu_si512(y);
+}
+
+static inline __m512 _mm512_cvtph_ps(__m256i v)
+{
+    __m256 half[2];
+    __m128i x[2];
+    memcpy(x, &v, sizeof x);
+    for (int i = 0; i < 2; i++) half[i] = _mm256_cvtph_ps(x[i]);
+    return _mm512_loadu_ps(half);
+}
+
+static inline void _mm512_i32scatter_ps(void *to, __m512i at, __m512 v, int scale)
+{
+    int32_t i[16];
+    float x[16];
+    memcpy(i, &at, sizeof i);
+    memcpy(x, &v, sizeof x);
+    for (int k = 0; k < 16; k++) memcpy((char *)to + (long)i[k] * scale, &x[k], 4);
+}
+
+// simde rounds products, too.
+#define FUSED(bits, n)                                                                                         \
+    static inline __m##bits fused_##bits(__m##bits a, __m##bits b, __m##bits c)                                \
+    {                                                                                                          \
+        float x[n], y[n], z[n];                                                                                \
+        memcpy(x, &a, sizeof x);                                                                               \
+        memcpy(y, &b, sizeof y);                                                                               \
+        memcpy(z, &c, sizeof z);                                                                               \
+        for (int i = 0; i < n; i++) z[i] = fmaf(x[i], y[i], z[i]);                                             \
+        memcpy(&c, z, sizeof z);                                                                               \
+        return c;                                                                                              \
+    }
+FUSED(256, 8)
+FUSED(512, 16)
+#undef _mm256_fmadd_ps
+#undef _mm512_fmadd_ps
+#define _mm256_fmadd_ps(a, b, c) fused_256(a, b, c)
+#define _mm512_fmadd_ps(a, b, c) fused_512(a, b, c)
+
+// Its alias has two arguments too many.
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16(a, b) simde_mm512_madd_epi16(a, b)
+
+#define _mm256_dpbusd_avx_epi32(acc, u, s) simde_mm256_dpbusd_epi32(acc, u, s)
+
+#endif
