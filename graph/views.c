@@ -32,7 +32,8 @@ const etch_op *etch_op_functional(etch_str full)
     while (n < bare.len && bare.ptr[n] != '.') n++;
     const bool underscore = n && bare.ptr[n - 1] == '_';
     const etch_str rest = { bare.ptr + n, bare.len - n };
-    int len = snprintf(name, sizeof name, "%s%.*s%.*s", underscore ? "aten::" : "etch::", (int)(n - underscore), bare.ptr, ETCH_STR_ARGS(rest));
+    int len = snprintf(name, sizeof name, "%s%.*s%.*s", underscore ? "aten::" : "etch::", (int)(n - underscore), bare.ptr,
+                       ETCH_STR_ARGS(rest));
     if (len < 0 || (size_t)len >= sizeof name) return NULL;
     const etch_op *row = etch_op_find(etch_str_of(name));
     return row && !(row->flags & ETCH_OPF_INPLACE) ? row : NULL;
@@ -54,7 +55,8 @@ static etch_status *copy_args(const etch_recorder *r, const etch_val *args, int 
 }
 
 // Element `out` of a split or unbind, as a slice or select of the parent.
-static etch_status *part_of(const etch_recorder *r, const etch_tensor *base, const etch_op **op, const etch_val *args, int n, int out, const etch_value *v,
+static etch_status *part_of(const etch_recorder *r, const etch_tensor *base, const etch_op **op, const etch_val *args, int n, int out,
+                            const etch_value *v,
                             etch_val *mem)
 {
     const bool unbind = etch_op_is_named(*op, "aten::unbind");
@@ -78,7 +80,8 @@ static etch_status *part_of(const etch_recorder *r, const etch_tensor *base, con
     return NULL;
 }
 
-etch_status *etch_view_push(const etch_recorder *r, const etch_view *parent, const etch_tensor *base, const etch_op *op, const etch_val *args, int n,
+etch_status *etch_view_push(const etch_recorder *r, const etch_view *parent, const etch_tensor *base, const etch_op *op,
+                            const etch_val *args, int n,
                             int out, const etch_value *v, const etch_view **out_view)
 {
     etch_val *copy = NULL, part[5];
@@ -152,7 +155,8 @@ static etch_status *unview(const etch_recorder *r, const etch_view *c, etch_valu
     const etch_op *op = c->op;
     const etch_val *a = c->args;
     const int rank = parent->t.rank;
-    static const char *const reshapes[] = { "aten::view", "aten::reshape", "aten::_unsafe_view", "aten::flatten", "aten::unflatten", "aten::squeeze",
+    static const char *const reshapes[] = { "aten::view", "aten::reshape", "aten::_unsafe_view", "aten::flatten", "aten::unflatten",
+                                           "aten::squeeze",
                                             "aten::unsqueeze", "aten::view_as", "aten::_reshape_alias", "aten::ravel", "aten::view_copy" };
     for (size_t i = 0; i < sizeof reshapes / sizeof *reshapes; i++)
         if (etch_op_is_named(op, reshapes[i]) && v->t.dtype == parent->t.dtype) return view_as(r, "aten::view", v, &parent->t, out);

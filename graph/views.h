@@ -25,15 +25,19 @@ typedef struct etch_recorder {
     void *user;
 } etch_recorder;
 
-// `v`, result `out` of the view `op` of a tensor of type `base`, as a view on top of `parent`. Parts of a split or unbind become slices and selects.
-etch_status *etch_view_push(const etch_recorder *r, const etch_view *parent, const etch_tensor *base, const etch_op *op, const etch_val *args, int n,
+// `v`, result `out` of the view `op` of a tensor of type `base`, as a view on top of `parent`. Parts of a split or unbind become slices
+// and selects.
+etch_status *etch_view_push(const etch_recorder *r, const etch_view *parent, const etch_tensor *base, const etch_op *op,
+                            const etch_val *args, int n,
                             int out, const etch_value *v, const etch_view **out_view) ETCH_MUST_USE;
 // The tensor behind `chain` when its storage holds `storage`.
 etch_status *etch_view_read(const etch_recorder *r, etch_value *storage, const etch_view *chain, etch_value **out) ETCH_MUST_USE;
 // `v` cast and expanded to `type`, as an in-place write does.
 etch_status *etch_view_fit(const etch_recorder *r, const etch_tensor *type, etch_value *v, etch_value **out) ETCH_MUST_USE;
-// What the storage holds after the tensor behind `chain` was given `v` (of the view's type). Views that cannot be written through: ETCH_UNSUPPORTED.
-etch_status *etch_view_write(const etch_recorder *r, etch_value *storage, const etch_view *chain, etch_value *v, etch_value **out) ETCH_MUST_USE;
+// What the storage holds after the tensor behind `chain` was given `v` (of the view's type). Views that cannot be written through:
+// ETCH_UNSUPPORTED.
+etch_status *etch_view_write(const etch_recorder *r, etch_value *storage, const etch_view *chain, etch_value *v,
+                             etch_value **out) ETCH_MUST_USE;
 
 etch_status *etch_record_cast(const etch_recorder *r, etch_value *v, etch_dtype d, etch_value **out) ETCH_MUST_USE;
 // The row that computes the new content of the argument that `op` writes: aten::add.Tensor for aten::add_.Tensor, etch::update_cache for

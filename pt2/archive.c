@@ -28,9 +28,12 @@ static etch_status *check(etch_pt2 *a)
 {
     ETCH_TRY(find_root(a));
     if (!is_text(a, "archive_format", "pt2"))
-        return ETCH_ERR(ETCH_INVALID, "this is no PT2 archive (no archive_format 'pt2'): save the program with torch.export.save of PyTorch 2.9 or newer");
-    if (!is_text(a, "archive_version", "0")) return ETCH_ERR(ETCH_UNSUPPORTED, "the version of the PT2 archive is not 0, which PyTorch 2.13 writes");
-    if (pt2_entry(a, ETCH_LIT("byteorder")) && !is_text(a, "byteorder", "little")) return ETCH_ERR(ETCH_UNSUPPORTED, "its numbers are big-endian");
+        return ETCH_ERR(ETCH_INVALID, "this is no PT2 archive (no archive_format 'pt2'): save the program with torch.export.save of "
+                        "PyTorch 2.9 or newer");
+    if (!is_text(a, "archive_version", "0"))
+        return ETCH_ERR(ETCH_UNSUPPORTED, "the version of the PT2 archive is not 0, which PyTorch 2.13 writes");
+    if (pt2_entry(a, ETCH_LIT("byteorder")) && !is_text(a, "byteorder", "little"))
+        return ETCH_ERR(ETCH_UNSUPPORTED, "its numbers are big-endian");
     return NULL;
 }
 
@@ -76,6 +79,7 @@ etch_status *etch_pt2_open_bytes(etch_span bytes, const char *name, etch_pt2 **o
 void etch_pt2_close(etch_pt2 *a)
 {
     if (!a) return;
+    etch_map_deinit(&a->contents);
     etch_zip_deinit(&a->zip);
     etch_mapped_close(&a->map);
     etch_arena_deinit(&a->arena);

@@ -40,7 +40,8 @@ etch_status *pt2_sym_int_value(pt2_reader *r, const pt2_scope *sc, const json_t 
         *out = etch_dim_of(json_integer_value(v));
         return NULL;
     }
-    if (!etch_str_eqz(kind, "as_name") || !json_is_string(v)) return ETCH_ERR(ETCH_INVALID, "a whole number is '%.*s'", ETCH_STR_ARGS(kind));
+    if (!etch_str_eqz(kind, "as_name") || !json_is_string(v))
+        return ETCH_ERR(ETCH_INVALID, "a whole number is '%.*s'", ETCH_STR_ARGS(kind));
     name = pt2_str(v);
     const json_t *value = json_object_get(json_object_get(sc->graph, "sym_int_values"), json_string_value(v));
     if (!value) return ETCH_ERR(ETCH_INVALID, "the whole number '%.*s' is not declared", ETCH_STR_ARGS(name));
@@ -77,7 +78,8 @@ typedef enum { LIST_INTS, LIST_SYM_INTS, LIST_FLOATS, LIST_BOOLS, LIST_TENSORS, 
 static etch_status *list(pt2_reader *r, pt2_scope *sc, list_kind kind, const json_t *items, etch_val *out)
 {
     if (!json_is_array(items)) return ETCH_ERR(ETCH_INVALID, "a list is none");
-    static const size_t widths[] = { sizeof(etch_dim), sizeof(etch_dim), sizeof(double), sizeof(bool), sizeof(etch_tensor *), sizeof(etch_tensor *) };
+    static const size_t widths[] = { sizeof(etch_dim), sizeof(etch_dim), sizeof(double), sizeof(bool), sizeof(etch_tensor *),
+                                    sizeof(etch_tensor *) };
     const size_t n = json_array_size(items);
     void *mem;
     ETCH_ALLOC(mem, &r->program->arena, widths[kind] * (n + 1));
@@ -118,7 +120,9 @@ static etch_status *sym_scalar(const json_t *o, const char *kind_name, etch_val 
     ETCH_TRY(pt2_union(o, &kind, &v));
     if (etch_str_eqz(kind, "as_float") && as_double(v, &f)) *out = etch_val_float(f);
     else if (etch_str_eqz(kind, "as_bool") && json_is_boolean(v)) *out = etch_val_bool(json_is_true(v));
-    else if (json_is_string(v)) return ETCH_ERR(ETCH_UNSUPPORTED, "'%s' is a %s computed from sizes, which has no place in a program", json_string_value(v), kind_name);
+    else if (json_is_string(v))
+        return ETCH_ERR(ETCH_UNSUPPORTED, "'%s' is a %s computed from sizes, which has no place in a program", json_string_value(v),
+                        kind_name);
     else return ETCH_ERR(ETCH_INVALID, "a %s is '%.*s'", kind_name, ETCH_STR_ARGS(kind));
     return NULL;
 }

@@ -118,8 +118,9 @@ static etch_status *modular(etch_syms *s, const etch_dim *a, etch_dim *out)
 }
 
 static const struct { const char *name; int min, max; binary fold; } functions[] = {
-    { "Add", 1, MAX_ARGS, etch_dim_add }, { "Mul", 1, MAX_ARGS, etch_dim_mul }, { "Max", 1, MAX_ARGS, etch_dim_max }, { "Min", 1, MAX_ARGS, etch_dim_min },
-    { "FloorDiv", 2, 2, etch_dim_floordiv }, { "CleanDiv", 2, 2, etch_dim_floordiv }, { "Mod", 2, 2, etch_dim_mod }, { "PythonMod", 2, 2, etch_dim_mod },
+    { "Add", 1, MAX_ARGS, etch_dim_add }, { "Mul", 1, MAX_ARGS, etch_dim_mul }, { "Max", 1, MAX_ARGS, etch_dim_max },
+    { "Min", 1, MAX_ARGS, etch_dim_min }, { "FloorDiv", 2, 2, etch_dim_floordiv }, { "CleanDiv", 2, 2, etch_dim_floordiv },
+    { "Mod", 2, 2, etch_dim_mod }, { "PythonMod", 2, 2, etch_dim_mod },
     { "CeilDiv", 2, 2, ceil_div }, { "Pow", 2, 2, power }, { "PowByNatural", 2, 2, power }, { "Identity", 1, 1, etch_dim_add },
 };
 
@@ -145,10 +146,12 @@ static etch_status *rounded(parser *ps, etch_str how, etch_dim *out)
     etch_dim a[2];
     int n;
     etch_syms *s = &ps->r->program->syms;
-    if (!etch_str_eqz(inner, "IntTrueDiv") || !take(ps, '(')) return ETCH_ERR(ETCH_UNSUPPORTED, "a size with %.*s of %.*s", ETCH_STR_ARGS(how), ETCH_STR_ARGS(inner));
+    if (!etch_str_eqz(inner, "IntTrueDiv") || !take(ps, '('))
+        return ETCH_ERR(ETCH_UNSUPPORTED, "a size with %.*s of %.*s", ETCH_STR_ARGS(how), ETCH_STR_ARGS(inner));
     ETCH_TRY(arguments(ps, a, 2, &n));
     if (n != 2 || !take(ps, ')')) return bad(ps, "two operands");
-    if (etch_str_eqz(how, "TruncToInt") && (!etch_dim_known(s, ETCH_CMP_GE, a[0], etch_dim_of(0)) || !etch_dim_known(s, ETCH_CMP_GT, a[1], etch_dim_of(0))))
+    const bool positive = etch_dim_known(s, ETCH_CMP_GE, a[0], etch_dim_of(0)) && etch_dim_known(s, ETCH_CMP_GT, a[1], etch_dim_of(0));
+    if (etch_str_eqz(how, "TruncToInt") && !positive)
         return ETCH_ERR(ETCH_UNSUPPORTED, "a size rounded towards zero that may be negative");
     return etch_str_eqz(how, "CeilToInt") ? ceil_div(s, a[0], a[1], out) : etch_dim_floordiv(s, a[0], a[1], out);
 }

@@ -13,6 +13,7 @@ struct etch_pt2 {
     etch_mapped map;          // empty when opened from bytes
     etch_arena arena;
     etch_zip zip;
+    etch_map contents;        // crc and length -> pt2_payload, the first of its bytes
     etch_str root;            // folder of all entries, with its slash
     const char *name;         // of the archive, for messages and FILE values
 };
@@ -33,7 +34,8 @@ etch_status *pt2_dtype(const json_t *code, etch_dtype *out) ETCH_MUST_USE;  // a
 
 // ---- payload.c: tensors of data/weights and data/constants ----
 typedef struct pt2_payload {
-    etch_str fqn, entry;      // "model.norm.weight", "data/weights/weight_3"
+    etch_str fqn, entry;      // "model.norm.weight", "data/weights/weight_3": tensors of one entry share memory
+    etch_str content;         // an entry with the same bytes, the same one for all of them
     etch_tensor type;
     int64_t strides[ETCH_MAX_RANK], offset;  // in elements
     size_t bytes;             // of the whole entry
@@ -107,6 +109,14 @@ bool pt2_is_row_major(pt2_reader *r, const json_t *meta);
 etch_status *pt2_arg(pt2_reader *r, pt2_scope *sc, const json_t *arg, etch_val *out) ETCH_MUST_USE;
 etch_status *pt2_sym_int_value(pt2_reader *r, const pt2_scope *sc, const json_t *sym_int_argument, etch_dim *out) ETCH_MUST_USE;
 etch_status *pt2_tensor_named(const pt2_scope *sc, const json_t *tensor_argument, pt2_tensor **out) ETCH_MUST_USE;
+
+// rows.c: "torch.ops.aten.add.Tensor" is "aten::add.Tensor"; the overload "default" has no name. Empty for anything but an operator.
+etch_str pt2_op_name(etch_str target, char *buf, size_t cap);
+// The first name of an operator that has two: "aten::bitwise_and.Tensor" for "aten::__and__.Tensor"; otherwise `name`.
+etch_str pt2_row_name(etch_str name, char *buf, size_t cap);
+
+// place.c: sets r->where and r->module.
+etch_status *pt2_set_place(pt2_reader *r, const json_t *node) ETCH_MUST_USE;
 
 // node.c
 etch_status *pt2_nodes(pt2_reader *r, pt2_scope *sc) ETCH_MUST_USE;

@@ -74,12 +74,14 @@ etch_status *pt2_dtype(const json_t *code, etch_dtype *out)
 {
     // torch._export.serde.schema.ScalarType
     static const struct { int code; etch_dtype d; } types[] = {
-        { 1, ETCH_U8 }, { 2, ETCH_I8 }, { 3, ETCH_I16 }, { 4, ETCH_I32 }, { 5, ETCH_I64 }, { 6, ETCH_F16 }, { 7, ETCH_F32 }, { 8, ETCH_F64 },
+        { 1, ETCH_U8 }, { 2, ETCH_I8 }, { 3, ETCH_I16 }, { 4, ETCH_I32 }, { 5, ETCH_I64 }, { 6, ETCH_F16 }, { 7, ETCH_F32 },
+        { 8, ETCH_F64 },
         { 10, ETCH_C64 }, { 12, ETCH_BOOL }, { 13, ETCH_BF16 }, { 28, ETCH_U16 }, { 34, ETCH_U32 }, { 35, ETCH_U64 },
     };
     *out = ETCH_DTYPE_NONE;
     if (!json_is_integer(code)) return ETCH_ERR(ETCH_INVALID, "'dtype' is missing or not a whole number");
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (types[i].code == json_integer_value(code)) *out = types[i].d;
-    return *out != ETCH_DTYPE_NONE ? NULL : ETCH_ERR(ETCH_UNSUPPORTED, "element type %lld of PyTorch's export schema", (long long)json_integer_value(code));
+    return *out != ETCH_DTYPE_NONE ? NULL : ETCH_ERR(ETCH_UNSUPPORTED, "element type %lld of PyTorch's export schema",
+                                                     (long long)json_integer_value(code));
 }

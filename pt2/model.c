@@ -23,15 +23,18 @@ static etch_status *user_input(pt2_reader *r, pt2_scope *sc, const json_t *arg)
     ETCH_TRY(pt2_union(arg, &kind, &v));
     if (etch_str_eqz(kind, "as_sym_int")) {
         const json_t *id = json_object_get(v, "as_name");
-        return ETCH_ERR(ETCH_UNSUPPORTED, "input '%s' is a whole number that may change; programs take tensors: pass it as a tensor, or leave it fixed",
+        return ETCH_ERR(ETCH_UNSUPPORTED, "input '%s' is a whole number that may change; programs take tensors: pass it as a tensor, or "
+                        "leave it fixed",
                         json_is_string(id) ? json_string_value(id) : "?");
     }
-    if (!etch_str_eqz(kind, "as_tensor")) return ETCH_ERR(ETCH_UNSUPPORTED, "an input of kind '%.*s'; programs take tensors", ETCH_STR_ARGS(kind));
+    if (!etch_str_eqz(kind, "as_tensor"))
+        return ETCH_ERR(ETCH_UNSUPPORTED, "an input of kind '%.*s'; programs take tensors", ETCH_STR_ARGS(kind));
     ETCH_TRY(pt2_string(v, "name", &name));
     etch_tensor type;
     etch_value *value;
     pt2_tensor *t;
-    ETCH_TRYF(pt2_input_type(r, json_object_get(json_object_get(sc->graph, "tensor_values"), name.ptr), &type), "input '%.*s'", ETCH_STR_ARGS(name));
+    ETCH_TRYF(pt2_input_type(r, json_object_get(json_object_get(sc->graph, "tensor_values"), name.ptr), &type), "input '%.*s'",
+              ETCH_STR_ARGS(name));
     ETCH_TRY(etch_method_add_input(r->m, name, &type, &value));
     ETCH_TRY(pt2_new_tensor(r, sc, name, value, &t));
     t->input = true;
@@ -143,7 +146,8 @@ static etch_status *output_value(pt2_reader *r, pt2_scope *sc, const json_t *arg
     case ETCH_V_INT: return literal(r, ETCH_I64, 0, val.i.v, out);
     case ETCH_V_FLOAT: return literal(r, ETCH_F32, val.f, 0, out);
     case ETCH_V_BOOL: return literal(r, ETCH_BOOL, 0, val.b, out);
-    default: return ETCH_ERR(ETCH_UNSUPPORTED, "output '%.*s' is of kind '%.*s'; programs return tensors", ETCH_STR_ARGS(name), ETCH_STR_ARGS(kind));
+    default: return ETCH_ERR(ETCH_UNSUPPORTED, "output '%.*s' is of kind '%.*s'; programs return tensors", ETCH_STR_ARGS(name),
+                             ETCH_STR_ARGS(kind));
     }
 }
 
@@ -200,7 +204,8 @@ static etch_status *read_outputs(pt2_reader *r, pt2_scope *sc, const json_t *mod
     size_t i, n_user = 0, user = 0;
     ETCH_TRY(pt2_array(signature, "output_specs", &specs));
     ETCH_TRY(pt2_array(sc->graph, "outputs", &outputs));
-    if (json_array_size(specs) != json_array_size(outputs)) return ETCH_ERR(ETCH_INVALID, "the signature has another number of outputs than the graph");
+    if (json_array_size(specs) != json_array_size(outputs))
+        return ETCH_ERR(ETCH_INVALID, "the signature has another number of outputs than the graph");
     json_array_foreach(specs, i, spec) n_user += json_object_get(spec, "user_output") != NULL;
     etch_str *names;
     ETCH_ALLOC(names, &r->program->arena, sizeof *names * (json_array_size(specs) + 1));
@@ -245,7 +250,8 @@ static etch_status *make_state(pt2_reader *r, const pt2_state *st)
 {
     for (int i = 0; i < r->n_states; i++)
         if (&r->states[i] != st && etch_str_eq(r->states[i].payload->entry, st->payload->entry) && is_used(r->m, r->states[i].leaf))
-            return ETCH_ERR(ETCH_UNSUPPORTED, "the model writes '%.*s', which shares its memory with '%.*s'", ETCH_STR_ARGS(st->fqn), ETCH_STR_ARGS(r->states[i].fqn));
+            return ETCH_ERR(ETCH_UNSUPPORTED, "the model writes '%.*s', which shares its memory with '%.*s'", ETCH_STR_ARGS(st->fqn),
+                            ETCH_STR_ARGS(r->states[i].fqn));
     bool zero;
     etch_value *buffer;
     ETCH_TRY(is_zero(r, st->leaf, &zero));
@@ -270,7 +276,8 @@ static etch_status *check_inputs_unwritten(const pt2_scope *sc)
     for (size_t i = 0; i < sc->tensors.n; i++) {
         const pt2_tensor *t = sc->tensors.entries[i].value;
         if (t->input && t->s->version)
-            return ETCH_ERR(ETCH_UNSUPPORTED, "the model writes into its input '%.*s'; return the new content instead", ETCH_STR_ARGS(sc->tensors.entries[i].key));
+            return ETCH_ERR(ETCH_UNSUPPORTED, "the model writes into its input '%.*s'; return the new content instead",
+                            ETCH_STR_ARGS(sc->tensors.entries[i].key));
     }
     return NULL;
 }
@@ -282,7 +289,8 @@ static etch_status *read_model(pt2_reader *r, const json_t *doc)
     ETCH_TRY(pt2_object(doc, "schema_version", &version));
     ETCH_TRY(pt2_int(version, "major", &major));
     if (major != 8)
-        return ETCH_ERR(ETCH_UNSUPPORTED, "the schema of the exported program is version %lld; etch reads version 8 (PyTorch 2.13)", (long long)major);
+        return ETCH_ERR(ETCH_UNSUPPORTED, "the schema of the exported program is version %lld; etch reads version 8 (PyTorch 2.13)",
+                        (long long)major);
     ETCH_TRY(pt2_object(doc, "graph_module", &module));
     ETCH_TRY(pt2_object(module, "graph", &graph));
     ETCH_TRY(pt2_object(module, "signature", &signature));

@@ -6,8 +6,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 // One storage of 8 KiB; the tensors are those of pt2/testdata.
-#define META(fqn, dtype, sizes, strides)                                                                                                      \
-    "\"" fqn "\": {\"path_name\": \"storage\", \"is_param\": false, \"use_pickle\": false, \"tensor_meta\": {\"dtype\": " dtype                \
+#define META(fqn, dtype, sizes, strides) \
+    "\"" fqn "\": {\"path_name\": \"storage\", \"is_param\": false, \"use_pickle\": false, \"tensor_meta\": {\"dtype\": " dtype \
     ", \"sizes\": [" sizes "], \"strides\": [" strides "], \"storage_offset\": {\"as_int\": 0}, \"layout\": 7}}"
 #define N(i) "{\"as_int\": " #i "}"
 static const char weights[] = "{\"config\": {" META("embedding.weight", "7", N(10) "," N(4), N(4) "," N(1)) ","

@@ -1,5 +1,5 @@
 // Names of the outputs, from the tree that the model returned:
-//   [1, {"type": "builtins.dict", "context": "[\"logits\", \"past\"]", "children_spec": [leaf, {"type": "builtins.tuple", ..., [leaf, leaf]}]}]
+//   [1, {"type": "builtins.dict", "context": "[\"logits\", \"past\"]", "children_spec": [leaf, {"type": "builtins.tuple", ...}]}]
 // gives logits, past_0, past_1. A model that returns a tensor or a tuple gives no names.
 #include "pt2/internal.h"
 

@@ -1,5 +1,5 @@
 // Nodes of a graph. In: the schema's nodes, functional or not. Out: functional nodes of the method; names bound to tensors.
-#include "pt2/internal.h"
+#include "pt2/compose.h"
 
 enum { MAX_PARAMS = 40, MAX_DEPTH = 16 };
 
@@ -43,98 +43,6 @@ static etch_status *write_tensor(pt2_reader *r, pt2_tensor *t, etch_value *v)
     t->v = v;
     t->version = t->s->version;
     return NULL;
-}
-
-// ---- names and places ----
-
-// "torch.ops.aten.add.Tensor" is "aten::add.Tensor"; the overload "default" has no name. Empty for anything but an operator.
-static etch_str op_name(etch_str target, char *buf, size_t cap)
-{
-    static const char prefix[] = "torch.ops.";
-    const size_t skip = sizeof prefix - 1;
-    if (!etch_str_starts(target, prefix)) return (etch_str){ "", 0 };
-    etch_str rest = { target.ptr + skip, target.len - skip };
-    const char *dot = memchr(rest.ptr, '.', rest.len);
-    if (!dot) return (etch_str){ "", 0 };
-    etch_str space = { rest.ptr, (size_t)(dot - rest.ptr) }, op = { dot + 1, rest.len - space.len - 1 };
-    static const char plain[] = ".default";
-    if (op.len > sizeof plain - 1 && !memcmp(op.ptr + op.len - (sizeof plain - 1), plain, sizeof plain - 1)) op.len -= sizeof plain - 1;
-    int n = snprintf(buf, cap, "%.*s::%.*s", ETCH_STR_ARGS(space), ETCH_STR_ARGS(op));
-    return n > 0 && (size_t)n < cap ? (etch_str){ buf, (size_t)n } : (etch_str){ "", 0 };
-}
-
-// Second names of operators: the same parameters, another row.
-static etch_str row_name(etch_str name, char *buf, size_t cap)
-{
-    static const char *const second[][2] = {
-        { "aten::__and__", "aten::bitwise_and" }, { "aten::__or__", "aten::bitwise_or" }, { "aten::__xor__", "aten::bitwise_xor" },
-        { "aten::__lshift__", "aten::bitwise_left_shift" }, { "aten::__rshift__", "aten::bitwise_right_shift" },
-        { "aten::true_divide", "aten::div" }, { "aten::divide", "aten::div" }, { "aten::multiply", "aten::mul" }, { "aten::subtract", "aten::sub" },
-        { "aten::concat", "aten::cat" }, { "aten::concatenate", "aten::cat" }, { "aten::greater", "aten::gt" }, { "aten::greater_equal", "aten::ge" },
-        { "aten::less", "aten::lt" }, { "aten::less_equal", "aten::le" }, { "aten::not_equal", "aten::ne" }, { "aten::absolute", "aten::abs" },
-        { "aten::negative", "aten::neg" }, { "aten::clip", "aten::clamp" }, { "aten::swapaxes", "aten::transpose" }, { "aten::swapdims", "aten::transpose" },
-        { "aten::moveaxis", "aten::movedim" }, { "aten::special_expit", "aten::sigmoid" }, { "aten::special_erf", "aten::erf" },
-        { "aten::zero_", "aten::zeros_like_" }, { "aten::special_softmax", "aten::softmax" }, { "aten::arctan", "aten::atan" }, { "aten::inverse", "aten::linalg_inv" },
-    };
-    const char *dot = memchr(name.ptr, '.', name.len);
-    const size_t bare = dot ? (size_t)(dot - name.ptr) : name.len;
-    for (size_t i = 0; i < sizeof second / sizeof *second; i++) {
-        if (!etch_str_eqz((etch_str){ name.ptr, bare }, second[i][0])) continue;
-        int n = snprintf(buf, cap, "%s%.*s", second[i][1], (int)(name.len - bare), name.ptr + bare);
-        return n > 0 && (size_t)n < cap ? (etch_str){ buf, (size_t)n } : name;
-    }
-    return name;
-}
-
-// The part of a path that a reader knows: behind site-packages/, or the file's name.
-static etch_str shown_path(etch_str path)
-{
-    static const char marker[] = "-packages/";
-    size_t from = 0, slash = 0;
-    for (size_t i = 0; i < path.len; i++) {
-        if (path.ptr[i] == '/') slash = i + 1;
-        if (path.len - i >= sizeof marker - 1 && !memcmp(path.ptr + i, marker, sizeof marker - 1)) from = i + sizeof marker - 1;
-    }
-    if (!from) from = slash;
-    return (etch_str){ path.ptr + from, path.len - from };
-}
-
-// The innermost frame of a stack trace that is not PyTorch's own: File "PATH", line N, in f
-static etch_status *place_of(pt2_reader *r, etch_str trace, etch_str *out)
-{
-    static const char file[] = "File \"", line[] = "\", line ";
-    *out = (etch_str){ "", 0 };
-    for (size_t i = 0; i + sizeof file - 1 < trace.len; i++) {
-        if (memcmp(trace.ptr + i, file, sizeof file - 1)) continue;
-        const char *from = trace.ptr + i + sizeof file - 1, *end = memchr(from, '"', trace.len - (size_t)(from - trace.ptr));
-        size_t left = end ? trace.len - (size_t)(end - trace.ptr) : 0;
-        if (left < sizeof line || memcmp(end, line, sizeof line - 1)) continue;
-        etch_str path = shown_path((etch_str){ from, (size_t)(end - from) }), number = { end + sizeof line - 1, 0 };
-        while (sizeof line - 1 + number.len < left && number.ptr[number.len] >= '0' && number.ptr[number.len] <= '9') number.len++;
-        if (etch_str_starts(path, "torch/") || !number.len) continue;
-        *out = etch_arena_printf(&r->program->arena, "%.*s:%.*s", ETCH_STR_ARGS(path), ETCH_STR_ARGS(number));
-        if (!out->ptr) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
-    }
-    return NULL;
-}
-
-// The path in the last of "key,path,type;key,path,type".
-static etch_str module_of(etch_str stack)
-{
-    size_t from = stack.len;
-    while (from && stack.ptr[from - 1] != ';') from--;
-    const char *p = stack.ptr + from, *end = stack.ptr + stack.len, *comma = from < stack.len ? memchr(p, ',', (size_t)(end - p)) : NULL;
-    const char *stop = comma ? memchr(comma + 1, ',', (size_t)(end - comma - 1)) : NULL;
-    return stop ? (etch_str){ comma + 1, (size_t)(stop - comma - 1) } : (etch_str){ "", 0 };
-}
-
-static etch_status *set_place(pt2_reader *r, const json_t *node)
-{
-    const json_t *metadata = json_object_get(node, "metadata"), *trace = json_object_get(metadata, "stack_trace"),
-                 *stack = json_object_get(metadata, "nn_module_stack");
-    r->module = json_is_string(stack) ? module_of(pt2_str(stack)) : (etch_str){ "", 0 };
-    r->where = (etch_str){ "", 0 };
-    return json_is_string(trace) ? place_of(r, pt2_str(trace), &r->where) : NULL;
 }
 
 // ---- one operator ----
@@ -280,13 +188,49 @@ static etch_status *as_slice(pt2_reader *r, const etch_op **row, etch_val *args)
     return NULL;
 }
 
+// Creation operators say their element type, as etch's torch records them: arange(n) and arange(n, dtype=int64) are one node then.
+static void say_dtype(etch_node *n)
+{
+    const etch_schema *s = n->op->schema;
+    for (int i = 0; i < s->n_params; i++) {
+        if (s->params[i].type <= ETCH_T_TENSORS_OPT) return;
+        if (s->params[i].is_dtype && n->args[i].kind == ETCH_V_NONE && n->n_outs == 1)
+            n->args[i] = etch_val_int((int64_t)n->outs[0]->t.dtype);
+    }
+}
+
+static etch_status *compose(pt2_reader *r, pt2_scope *sc, const pt2_composition *c, const json_t *node)
+{
+    etch_val args[MAX_PARAMS] = { 0 };
+    json_t *inputs = json_object_get(node, "inputs"), *input;
+    size_t i;
+    etch_str *names;
+    int count;
+    etch_value *v;
+    json_array_foreach(inputs, i, input) {
+        etch_str name;
+        int k = 0;
+        ETCH_TRY(pt2_string(input, "name", &name));
+        while (c->params[k] && !etch_str_eqz(name, c->params[k])) k++;
+        if (c->params[k]) ETCH_TRYF(pt2_arg(r, sc, json_object_get(input, "arg"), &args[k]), "argument '%.*s'", ETCH_STR_ARGS(name));
+    }
+    ETCH_TRY(c->fn(r, args, &v));
+    ETCH_TRY(result_names(r, node, &names, &count));
+    if (count != 1 || !names[0].ptr) return ETCH_ERR(ETCH_INVALID, "it has one result, not %d", count);
+    const json_t *meta = json_object_get(json_object_get(sc->graph, "tensor_values"), names[0].ptr);
+    ETCH_TRY(pt2_check_type(r, meta, &v->t));
+    return pt2_new_tensor(r, sc, names[0], v, NULL);
+}
+
 static etch_status *run_op(pt2_reader *r, pt2_scope *sc, etch_str name, const json_t *node)
 {
     etch_val args[MAX_PARAMS];
     pt2_tensor *first = NULL;
     etch_node *n;
     char buf[160];
-    name = row_name(name, buf, sizeof buf);
+    const pt2_composition *composition = pt2_composition_of(name);
+    if (composition) return compose(r, sc, composition, node);
+    name = pt2_row_name(name, buf, sizeof buf);
     const etch_op *op = etch_op_find(name), *row = op && !(op->flags & ETCH_OPF_INPLACE) ? op : NULL;
     const bool writes = !row;
     if (!row) row = etch_op_functional(op ? op->schema->name : name);
@@ -295,6 +239,7 @@ static etch_status *run_op(pt2_reader *r, pt2_scope *sc, etch_str name, const js
     if (row->id == ETCH_OP_narrow) ETCH_TRY(as_slice(r, &row, args));
     if (!writes) {
         ETCH_TRY(r->recorder.record(r->recorder.user, row, args, row->schema->n_params, &n));
+        say_dtype(n);
         return bind_results(r, sc, node, n, first);
     }
 
@@ -334,7 +279,8 @@ static etch_status *inline_region(pt2_reader *r, pt2_scope *outer, const json_t 
     if (++r->depth > MAX_DEPTH) return ETCH_ERR(ETCH_UNSUPPORTED, "regions are nested too deep");
     ETCH_TRY(pt2_array(graph, "inputs", &names));
     ETCH_TRY(pt2_array(graph, "outputs", &outs));
-    if (json_array_size(names) != json_array_size(inputs) - at) return ETCH_ERR(ETCH_INVALID, "a region takes other inputs than it is given");
+    if (json_array_size(names) != json_array_size(inputs) - at)
+        return ETCH_ERR(ETCH_INVALID, "a region takes other inputs than it is given");
     json_array_foreach(names, i, item) {
         pt2_tensor *t;
         etch_str name;
@@ -348,7 +294,8 @@ static etch_status *inline_region(pt2_reader *r, pt2_scope *outer, const json_t 
     etch_str *results = NULL;
     int count = 0;
     if (!s) s = result_names(r, node, &results, &count);
-    if (!s && (size_t)count != json_array_size(outs)) s = ETCH_ERR(ETCH_INVALID, "a region has %zu results, not %d", json_array_size(outs), count);
+    if (!s && (size_t)count != json_array_size(outs))
+        s = ETCH_ERR(ETCH_INVALID, "a region has %zu results, not %d", json_array_size(outs), count);
     json_array_foreach(outs, i, item) {
         pt2_tensor *t;
         if (s || !results[i].ptr) continue;
@@ -368,7 +315,8 @@ static etch_status *region(pt2_reader *r, pt2_scope *sc, etch_str target, const 
     const bool grad = etch_str_eqz(target, "torch.ops.higher_order.wrap_with_set_grad_enabled");
     const bool autocast = etch_str_eqz(target, "torch.ops.higher_order.wrap_with_autocast");
     if (!grad && !autocast)
-        return ETCH_ERR(ETCH_UNSUPPORTED, "a higher-order operator (control flow or a custom region); etch lowers straight-line programs, try run_decompositions() before saving");
+        return ETCH_ERR(ETCH_UNSUPPORTED, "a higher-order operator (control flow or a custom region); etch lowers straight-line programs, "
+                        "try run_decompositions() before saving");
     if (autocast && !json_is_false(json_object_get(json_object_get(json_array_get(inputs, 2), "arg"), "as_bool")))
         return ETCH_ERR(ETCH_UNSUPPORTED, "a torch.autocast region; export the model without autocast");
     json_array_foreach(inputs, i, input) {
@@ -390,7 +338,7 @@ static etch_status *one(pt2_reader *r, pt2_scope *sc, etch_str target, const jso
 {
     char buf[256];
     json_t *outputs, *result;
-    etch_str name = op_name(target, buf, sizeof buf), kind = { "", 0 };
+    etch_str name = pt2_op_name(target, buf, sizeof buf), kind = { "", 0 };
     if (etch_str_starts(target, "torch.ops.higher_order.")) return region(r, sc, target, node);
     if (is_assertion(name)) return NULL;
     ETCH_TRY(pt2_array(node, "outputs", &outputs));
@@ -408,12 +356,13 @@ etch_status *pt2_nodes(pt2_reader *r, pt2_scope *sc)
     json_array_foreach(nodes, i, node) {
         etch_str target;
         ETCH_TRYF(pt2_string(node, "target", &target), "node %zu", i);
-        ETCH_TRY(set_place(r, node));
+        ETCH_TRY(pt2_set_place(r, node));
         etch_status *s = one(r, sc, target, node);
         if (!s) continue;
         const char *name = json_string_value(json_object_get(node, "name"));
         const bool both = r->where.len && r->module.len;
-        return etch_status_frame(s, __FILE__, __LINE__, "%.*s (node '%s'%s%.*s%s%.*s)", ETCH_STR_ARGS(target), name ? name : "?", r->where.len ? ", " : "",
+        return etch_status_frame(s, __FILE__, __LINE__, "%.*s (node '%s'%s%.*s%s%.*s)", ETCH_STR_ARGS(target), name ? name : "?",
+                                 r->where.len ? ", " : "",
                                  ETCH_STR_ARGS(r->where), both ? ", in " : r->module.len ? ", in " : "", ETCH_STR_ARGS(r->module));
     }
     return NULL;

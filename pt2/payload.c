@@ -35,10 +35,23 @@ static etch_status *check_bounds(const pt2_payload *p)
     for (int i = 0; i < p->type.rank; i++)
         ok = ok && etch_mul_ok(p->type.sizes[i].v - 1, p->strides[i], &step) && etch_add_ok(last, step, &last);
     size_t size = etch_dtype_size(p->type.dtype);
-    if (p->bytes == 0) return ETCH_ERR(ETCH_INVALID, "%.*s is empty: the program was saved without the values of its weights", ETCH_STR_ARGS(p->entry));
+    if (p->bytes == 0)
+        return ETCH_ERR(ETCH_INVALID, "%.*s is empty: the program was saved without the values of its weights", ETCH_STR_ARGS(p->entry));
     if (!ok || (uint64_t)last >= p->bytes / size)
         return ETCH_ERR(ETCH_INVALID, "it reaches past the %zu bytes of %.*s", p->bytes, ETCH_STR_ARGS(p->entry));
     return NULL;
+}
+
+// Constants that a model holds twice (a table in every layer) are stored twice in the archive, but not in a program.
+static etch_status *find_content(etch_pt2 *a, const etch_zip_entry *e, pt2_payload *p)
+{
+    etch_str key = etch_arena_printf(&a->arena, "%08x %zu", e->crc, e->bytes.len);
+    if (!key.ptr) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    const pt2_payload *first = etch_map_get(&a->contents, key);
+    const etch_zip_entry *other = first ? pt2_entry(a, first->entry) : NULL;
+    const bool same = other && (other == e || !e->bytes.len || !memcmp(other->bytes.ptr, e->bytes.ptr, e->bytes.len));
+    p->content = same ? first->entry : p->entry;
+    return first ? NULL : etch_map_put(&a->contents, key, p);
 }
 
 static etch_status *read_payload(etch_pt2 *a, const char *folder, etch_str fqn, const json_t *o, pt2_payload *p)
@@ -50,7 +63,8 @@ static etch_status *read_payload(etch_pt2 *a, const char *folder, etch_str fqn, 
     *p = (pt2_payload){ .fqn = fqn };
     ETCH_TRY(pt2_string(o, "path_name", &path));
     if (json_is_true(json_object_get(o, "use_pickle")))
-        return ETCH_ERR(ETCH_UNSUPPORTED, "it is pickled (a tensor subclass or a custom object); etch reads plain tensors only, and never runs a pickle");
+        return ETCH_ERR(ETCH_UNSUPPORTED, "it is pickled (a tensor subclass or a custom object); etch reads plain tensors only, and never "
+                        "runs a pickle");
     ETCH_TRY(pt2_object(o, "tensor_meta", &meta));
     ETCH_TRY(pt2_dtype(json_object_get(meta, "dtype"), &p->type.dtype));
     ETCH_TRY(pt2_int(meta, "layout", &layout));
@@ -67,7 +81,8 @@ static etch_status *read_payload(etch_pt2 *a, const char *folder, etch_str fqn, 
     const etch_zip_entry *e = pt2_entry(a, p->entry);
     if (!e) return ETCH_ERR(ETCH_NOT_FOUND, "there is no %.*s in the archive", ETCH_STR_ARGS(p->entry));
     p->bytes = e->bytes.len;
-    return check_bounds(p);
+    ETCH_TRY(check_bounds(p));
+    return find_content(a, e, p);
 }
 
 static etch_status *read_config(etch_pt2 *a, const char *folder, etch_str path, const json_t *doc, etch_map *out)
@@ -97,7 +112,8 @@ etch_status *pt2_payloads_read(etch_pt2 *a, etch_str model, json_t *docs[2], pt2
         if (!path.ptr) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
         etch_str old = etch_arena_printf(&a->arena, "%s%.*s.pt", folder, ETCH_STR_ARGS(model));
         if (!pt2_entry(a, path) && old.ptr && pt2_entry(a, old))
-            return ETCH_ERR(ETCH_UNSUPPORTED, "%.*s: the weights are pickled, as older versions of PyTorch saved them; save the program again with PyTorch 2.9 or newer",
+            return ETCH_ERR(ETCH_UNSUPPORTED, "%.*s: the weights are pickled, as older versions of PyTorch saved them; save the program "
+                            "again with PyTorch 2.9 or newer",
                             ETCH_STR_ARGS(old));
         ETCH_TRY(pt2_parse(a, path, &docs[i]));
         ETCH_TRY(read_config(a, folder, path, docs[i], maps[i]));
@@ -124,8 +140,8 @@ static bool row_major(const pt2_payload *p)
 
 static etch_status *leaf(const etch_pt2 *a, etch_method *m, const pt2_payload *p, int64_t offset, const etch_tensor *type, etch_value **out)
 {
-    etch_str key = p->entry;
-    if (offset) key = etch_arena_printf(&m->program->arena, "%.*s@%lld", ETCH_STR_ARGS(p->entry), (long long)offset);
+    etch_str key = p->content;
+    if (offset) key = etch_arena_printf(&m->program->arena, "%.*s@%lld", ETCH_STR_ARGS(p->content), (long long)offset);
     if (!key.ptr) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     return etch_method_add_file(m, etch_str_of(a->name), key, type, out);
 }
@@ -138,7 +154,8 @@ etch_status *pt2_payload_value(const etch_pt2 *a, etch_method *m, const pt2_payl
         size_t at = (size_t)p->offset * etch_dtype_size(p->type.dtype);
         ETCH_TRY(leaf(a, m, p, (int64_t)at, &p->type, &v));
     } else {
-        const etch_tensor storage = { .dtype = p->type.dtype, .rank = 1, .sizes = { etch_dim_of((int64_t)(p->bytes / etch_dtype_size(p->type.dtype))) } };
+        const etch_tensor storage = { .dtype = p->type.dtype, .rank = 1,
+                                     .sizes = { etch_dim_of((int64_t)(p->bytes / etch_dtype_size(p->type.dtype))) } };
         const int rank = p->type.rank;
         etch_node *n;
         etch_dim sizes[ETCH_MAX_RANK], strides[ETCH_MAX_RANK];
@@ -147,7 +164,8 @@ etch_status *pt2_payload_value(const etch_pt2 *a, etch_method *m, const pt2_payl
             strides[i] = etch_dim_of(p->strides[i]);
         }
         ETCH_TRY(leaf(a, m, p, 0, &storage, &v));
-        etch_val args[] = { etch_val_tensor(&v->t), { .kind = ETCH_V_INTS, .ints = { sizes, rank } }, { .kind = ETCH_V_INTS, .ints = { strides, rank } },
+        etch_val args[] = { etch_val_tensor(&v->t), { .kind = ETCH_V_INTS, .ints = { sizes, rank } },
+                            { .kind = ETCH_V_INTS, .ints = { strides, rank } },
                             etch_val_int(p->offset) };
         const etch_str none = { "", 0 };
         ETCH_TRY(etch_method_add_node(m, NULL, etch_op_get(ETCH_OP_as_strided), args, 4, none, none, &n));

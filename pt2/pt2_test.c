@@ -1,4 +1,5 @@
-// Archives of PyTorch (pt2/testdata, written by tools/golden/pt2.py), archives made by hand, and the broken ones of which a user must be told.
+// Archives of PyTorch (pt2/testdata, written by tools/golden/pt2.py), archives made by hand, and the broken ones of which a user must be
+// told.
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
@@ -177,8 +178,8 @@ static etch_span bytes_of(const char *z) { return (etch_span){ (const uint8_t *)
 
 static void made(const char *format, const char *version, const char *order, const char *other, const char *part)
 {
-    const zip_part parts[] = { { "m/archive_format", bytes_of(format) }, { "m/archive_version", bytes_of(version) }, { "m/byteorder", bytes_of(order) },
-                               { other, bytes_of("{}") } };
+    const zip_part parts[] = { { "m/archive_format", bytes_of(format) }, { "m/archive_version", bytes_of(version) },
+                               { "m/byteorder", bytes_of(order) }, { other, bytes_of("{}") } };
     etch_buf b = { 0 };
     zip_build(parts, 4, false, &b);
     says(read_bytes(&b, NULL), part, part);
@@ -251,7 +252,8 @@ static void expression(pt2_reader *r, const char *text, const char *want)
     if (s) etch_buf_puts(&out, etch_status_message(s));
     else etch_dim_print(&out, d);
     etch_buf_put(&out, "", 1);
-    if (s ? !strstr((const char *)out.ptr, want) : strcmp((const char *)out.ptr, want) != 0) fail_msg("%s is '%s', not '%s'", text, (const char *)out.ptr, want);
+    const char *got = (const char *)out.ptr;
+    if (s ? !strstr(got, want) : strcmp(got, want) != 0) fail_msg("%s is '%s', not '%s'", text, got, want);
     etch_status_ignore(s);
     etch_buf_deinit(&out);
 }

@@ -49,7 +49,9 @@ etch_status *pt2_symbols_scan(pt2_reader *r, const json_t *graph)
 etch_status *pt2_symbol(pt2_reader *r, etch_str name, etch_dim *out)
 {
     const etch_dim *d = etch_map_get(&r->symbols, name);
-    if (!d) return ETCH_ERR(ETCH_UNSUPPORTED, "the size %.*s is not known here: no input shows it, and the node that computes it is not supported", ETCH_STR_ARGS(name));
+    if (!d)
+        return ETCH_ERR(ETCH_UNSUPPORTED, "the size %.*s is not known here: no input shows it, and the node that computes it is not "
+                        "supported", ETCH_STR_ARGS(name));
     *out = *d;
     return NULL;
 }
@@ -97,7 +99,8 @@ static etch_status *new_symbol(pt2_reader *r, etch_str name)
     range_of(r, name, &lo, &hi);
     int64_t min = json_is_integer(lo) && json_integer_value(lo) > 1 ? json_integer_value(lo) : 1, max = json_integer_value(hi);
     if (!json_is_integer(hi) || max >= INT64_MAX / 2)
-        return ETCH_ERR(ETCH_UNSUPPORTED, "the size %.*s has no upper bound, so its memory cannot be planned; give one when exporting: torch.export.Dim(name, max=...)",
+        return ETCH_ERR(ETCH_UNSUPPORTED, "the size %.*s has no upper bound, so its memory cannot be planned; give one when exporting: "
+                        "torch.export.Dim(name, max=...)",
                         ETCH_STR_ARGS(name));
     if (min > max) return ETCH_ERR(ETCH_INVALID, "the size %.*s has an empty range", ETCH_STR_ARGS(name));
     int64_t example = hint ? json_integer_value(hint) : max < 7 ? max : min > 7 ? min : 7;
@@ -175,7 +178,8 @@ etch_status *pt2_check_type(pt2_reader *r, const json_t *meta, const etch_tensor
         if (lone.len && !etch_map_has(&r->symbols, lone) && same) ETCH_TRY(pt2_symbol_bind(r, lone, type->sizes[i]));
         ETCH_TRY(pt2_size(r, size, &want.sizes[i]));
         if (!same) continue;
-        // PyTorch traces as if every symbolic size were at least 2, and drops clamps that it is promised not to need: what it assumed is a guard.
+        // PyTorch traces as if every symbolic size were at least 2, and drops clamps that it is promised not to need: what it assumed is
+        // a guard.
         same = etch_dim_same(want.sizes[i], type->sizes[i]) || (!etch_dim_is_const(type->sizes[i]) && want.sizes[i].v == type->sizes[i].v);
         if (same) ETCH_TRY(etch_dim_decide(&r->program->syms, ETCH_CMP_EQ, want.sizes[i], type->sizes[i], r->where, &same));
     }

@@ -85,12 +85,14 @@ static etch_status *read_entry(etch_span b, const directory *d, const uint8_t *p
     ETCH_TRYF(wide_sizes(p + RECORD_LEN + n_name, n_extra, &s), "%.*s", ETCH_STR_ARGS(e->name));
     if (le(p + 8, 2) & FLAG_ENCRYPTED) return ETCH_ERR(ETCH_UNSUPPORTED, "%.*s is encrypted", ETCH_STR_ARGS(e->name));
     if (le(p + 10, 2) != 0 || s.size != s.packed)
-        return ETCH_ERR(ETCH_UNSUPPORTED, "%.*s is compressed; torch.export.save stores entries as they are: do not zip the file again", ETCH_STR_ARGS(e->name));
+        return ETCH_ERR(ETCH_UNSUPPORTED, "%.*s is compressed; torch.export.save stores entries as they are: do not zip the file again",
+                        ETCH_STR_ARGS(e->name));
     if (s.local > d->offset || d->offset - s.local < LOCAL_LEN || le(b.ptr + s.local, 4) != 0x04034b50)
         return ETCH_ERR(ETCH_INVALID, "%.*s: the zip archive is damaged: the entry lies outside the file", ETCH_STR_ARGS(e->name));
     const uint64_t data = s.local + LOCAL_LEN + le(b.ptr + s.local + 26, 2) + le(b.ptr + s.local + 28, 2);
     if (data > d->offset || s.size > d->offset - data)
         return ETCH_ERR(ETCH_INVALID, "%.*s: the zip archive is damaged: the entry lies outside the file", ETCH_STR_ARGS(e->name));
+    e->crc = (uint32_t)le(p + 16, 4);
     e->header = (size_t)s.local;
     e->offset = (size_t)data;
     e->bytes = (etch_span){ b.ptr + data, (size_t)s.size };
@@ -111,7 +113,8 @@ static etch_status *check_overlap(etch_arena *a, etch_zip *z)
     qsort(order, z->n, sizeof(etch_zip_entry *), by_place);
     for (size_t i = 1; i < z->n; i++)
         if (order[i]->header < order[i - 1]->offset + order[i - 1]->bytes.len)
-            return ETCH_ERR(ETCH_INVALID, "the zip archive is damaged: %.*s and %.*s overlap", ETCH_STR_ARGS(order[i - 1]->name), ETCH_STR_ARGS(order[i]->name));
+            return ETCH_ERR(ETCH_INVALID, "the zip archive is damaged: %.*s and %.*s overlap", ETCH_STR_ARGS(order[i - 1]->name),
+                            ETCH_STR_ARGS(order[i]->name));
     return NULL;
 }
 
@@ -127,7 +130,8 @@ etch_status *etch_zip_open(etch_arena *arena, etch_span bytes, etch_zip *out)
         size_t used = 0;
         ETCH_TRY(read_entry(bytes, &d, p, (size_t)(end - p), &used, e));
         p += used;
-        if (etch_map_has(&out->by_name, e->name)) return ETCH_ERR(ETCH_INVALID, "the zip archive has two entries %.*s", ETCH_STR_ARGS(e->name));
+        if (etch_map_has(&out->by_name, e->name))
+            return ETCH_ERR(ETCH_INVALID, "the zip archive has two entries %.*s", ETCH_STR_ARGS(e->name));
         ETCH_TRY(etch_map_put(&out->by_name, e->name, e));
     }
     return check_overlap(arena, out);

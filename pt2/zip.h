@@ -13,7 +13,12 @@
 #include "base/map.h"
 #include "base/status.h"
 
-typedef struct etch_zip_entry { etch_str name; size_t header, offset; etch_span bytes; } etch_zip_entry;
+typedef struct etch_zip_entry {
+    etch_str name;
+    size_t header, offset;
+    uint32_t crc;             // as the directory says; not checked
+    etch_span bytes;
+} etch_zip_entry;
 typedef struct etch_zip { etch_zip_entry *entries; size_t n; etch_map by_name; } etch_zip;
 
 // `bytes` must outlive the result; entries lie in `arena`, in order of the central directory. Deinit on every path.

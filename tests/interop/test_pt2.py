@@ -129,6 +129,20 @@ class Transformer(torch.nn.Module):
         return self.layer(x)
 
 
+@case((f(2, 3, 4), f(2, 5, 4), f(6, 7)), (f(2, 3, 4), f(2, 5, 4), f(6, 7)))
+class Compositions(torch.nn.Module):
+    """Operators without a row of their own: einsum in several forms, unfold and fold with and without overlap."""
+
+    def forward(self, x, y, image):
+        e, fold = torch.einsum, torch.nn.functional.fold
+        image = image[None, None]
+        loose = torch.nn.functional.unfold(image, (3, 2), dilation=(1, 2), padding=1, stride=(2, 1))
+        tiled = torch.nn.functional.unfold(image, (2, 7), stride=(2, 7))
+        return (e("bij,bkj->bik", x, y), e("bij,bkj->kib", x, y), e("bij->ji", x), e("bij,bkj", x, y), e("...j,...j->...", x, x), e("i,j->ij", x[0, 0], y[0, 0]),
+                e("bij,bkj,bkl->bil", x, y, y), loose, fold(loose, (6, 7), (3, 2), dilation=(1, 2), padding=1, stride=(2, 1)),
+                fold(tiled, (6, 7), (2, 7), stride=(2, 7)))
+
+
 @case((f(2, 5), torch.tensor([1, 0])))
 class Operators(torch.nn.Module):
     """Other names of operators, regions without gradient, wrapped numbers, infinities, several results, dtypes."""
