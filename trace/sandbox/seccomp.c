@@ -111,27 +111,36 @@ static int deny_rows(scmp_filter_ctx f, const denied *rows, size_t n)
     return failed;
 }
 
+// Stops `call` where its argument `arg` compares so; `b` is what a masked argument must equal.
+static int deny_where(scmp_filter_ctx f, const char *call, unsigned arg, enum scmp_compare op, scmp_datum_t a, scmp_datum_t b)
+{
+    const struct scmp_arg_cmp compare = { arg, op, a, b };
+    int number = seccomp_syscall_resolve_name(call);
+    return number < 0 ? 0 : seccomp_rule_add_array(f, STOP, number, 1, &compare);
+}
+
+// The kernel is said to have no such call: for those whose arguments lie in memory, where a filter cannot look. Callers fall back to an older one.
+static int deny_existence(scmp_filter_ctx f, const char *call)
+{
+    int number = seccomp_syscall_resolve_name(call);
+    return number < 0 ? 0 : seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), number, 0);
+}
+
 static int fill_base(scmp_filter_ctx f)
 {
-    const scmp_datum_t self = (scmp_datum_t)getpid();
+    static const char *const signals[] = { "kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo" };
+    const scmp_datum_t self = (scmp_datum_t)getpid(), truncating = O_ACCMODE | O_TRUNC, tiocl = 0x541c;  // TIOCLINUX pastes into a console
     int failed = deny_rows(f, base, N(base));
-    if (!failed) failed = seccomp_rule_add(f, STOP, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
-    // Its flags are in memory, where a filter cannot look: the C library falls back to clone.
-    if (!failed && seccomp_syscall_resolve_name("clone3") >= 0)
-        failed = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), seccomp_syscall_resolve_name("clone3"), 0);
-    if (!failed) failed = seccomp_rule_add(f, STOP, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_NE, self));
-    if (!failed) failed = seccomp_rule_add(f, STOP, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_NE, self));
-    if (!failed) failed = seccomp_rule_add(f, STOP, SCMP_SYS(rt_sigqueueinfo), 1, SCMP_A0(SCMP_CMP_NE, self));
-    if (!failed) failed = seccomp_rule_add(f, STOP, SCMP_SYS(rt_tgsigqueueinfo), 1, SCMP_A0(SCMP_CMP_NE, self));
-    if (!failed) failed = seccomp_rule_add(f, STOP, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_NE, 0));
-    if (!failed) failed = seccomp_rule_add(f, STOP, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI));
-    if (!failed) failed = seccomp_rule_add(f, STOP, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, 0x541c /* TIOCLINUX */));
+    for (size_t i = 0; i < N(signals) && !failed; i++) failed = deny_where(f, signals[i], 0, SCMP_CMP_NE, self, 0);
+    if (!failed) failed = deny_where(f, "clone", 0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0);
+    if (!failed) failed = deny_where(f, "prlimit64", 0, SCMP_CMP_NE, 0, 0);
+    if (!failed) failed = deny_where(f, "ioctl", 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI);
+    if (!failed) failed = deny_where(f, "ioctl", 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, tiocl);
     // Reading with O_TRUNC empties a file; Landlock stops it from version 3 on.
-    const scmp_datum_t mask = O_ACCMODE | O_TRUNC;
-    if (!failed) failed = seccomp_rule_add(f, STOP, SCMP_SYS(open), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, mask, O_TRUNC));
-    if (!failed) failed = seccomp_rule_add(f, STOP, SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, mask, O_TRUNC));
-    if (!failed && seccomp_syscall_resolve_name("openat2") >= 0)
-        failed = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), seccomp_syscall_resolve_name("openat2"), 0);
+    if (!failed) failed = deny_where(f, "open", 1, SCMP_CMP_MASKED_EQ, truncating, O_TRUNC);
+    if (!failed) failed = deny_where(f, "openat", 2, SCMP_CMP_MASKED_EQ, truncating, O_TRUNC);
+    if (!failed) failed = deny_existence(f, "clone3");
+    if (!failed) failed = deny_existence(f, "openat2");
     return failed;
 }
 
@@ -140,8 +149,8 @@ static int fill_writes(scmp_filter_ctx f)
     const scmp_datum_t flags[] = { O_WRONLY, O_RDWR, O_CREAT, O_TRUNC };
     int failed = deny_rows(f, writes, N(writes));
     for (size_t i = 0; i < N(flags) && !failed; i++) {
-        failed = seccomp_rule_add(f, STOP, SCMP_SYS(open), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, flags[i], flags[i]));
-        if (!failed) failed = seccomp_rule_add(f, STOP, SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, flags[i], flags[i]));
+        failed = deny_where(f, "open", 1, SCMP_CMP_MASKED_EQ, flags[i], flags[i]);
+        if (!failed) failed = deny_where(f, "openat", 2, SCMP_CMP_MASKED_EQ, flags[i], flags[i]);
     }
     return failed;
 }
