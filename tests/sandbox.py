@@ -194,6 +194,36 @@ def known_architectures_do_not_run_the_folders_code(tmp):
     assert "modeling_probe.py" in r.stderr and "was not used" in r.stderr, r.stderr
 
 
+TASK = """
+import os
+MODEL = "AutoModelForCausalLM"
+
+
+def methods(model, options):
+    import torch
+
+    try:
+        os.system("true")
+    except OSError:
+        pass
+    return {"forward": (lambda input_ids: model(input_ids).logits, {"input_ids": (torch.int64, (1, 4))}, ["logits"])}
+"""
+
+
+@test
+def a_task_file_is_sandboxed_too(tmp):
+    path = os.path.join(tmp, "task.py")
+    with open(path, "w") as f:
+        f.write(TASK)
+    need("seccomp")
+    refused("trace", "--model", weights.write_model("llama", os.path.join(tmp, "m")), "--task-file", path, says=["run a program (true)", "task.py:10"])
+
+
+@test
+def custom_code_without_a_place_to_write_is_refused(tmp):
+    refused("trace", "--model", model_with(tmp), "--trust_remote_code", says=["scratch folder", "TMPDIR"], env={"TMPDIR": os.path.join(tmp, "nowhere")})
+
+
 @test
 def control_characters_of_a_model_do_not_reach_the_terminal(tmp):
     folder = model_with(tmp)

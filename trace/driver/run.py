@@ -35,6 +35,7 @@ def trace(job):
         import transformers  # noqa: F401
 
         sandbox.seal()
+        sandbox.own(job["task_file"])
         task = task_file.find(job["task_file"])
     options = tasks.options(task, job.get("options") or {})
     task.load()

@@ -26,6 +26,7 @@ class _State:
     landlock = seccomp = watched = sealed = False
     problems = ()   # [(mechanism, why it is missing)]
     scratch = None
+    files = set()   # code that is not etch's and not of a model's folder: a task file
     attempts = []   # [(what, place, by the model's own code)]
 
 
@@ -105,6 +106,11 @@ def enter(scratch, cache):
 
 def scratch_stays_writable():
     return _State.landlock or not _State.seccomp
+
+
+def own(path):
+    """What this file's code tries counts as the model's own."""
+    _State.files.add(os.path.realpath(path))
 
 
 def watch():
@@ -204,7 +210,7 @@ def _place():
     frame = sys._getframe(2)
     while frame is not None:
         path = frame.f_code.co_filename
-        own = f"{os.sep}transformers_modules{os.sep}" in path
+        own = f"{os.sep}transformers_modules{os.sep}" in path or (path in _State.files)
         if own or f"{os.sep}transformers{os.sep}" in path:
             return f"{os.path.basename(path)}:{frame.f_lineno}", own
         frame = frame.f_back
@@ -225,7 +231,7 @@ def _all_attempts():
     """[(what, place, by the model's own code)]; what went past the hook, through ctypes or an extension module, has no place."""
     c, _ = _module()
     passed = c.stopped() if _State.seccomp else []
-    return list(_State.attempts) + [(f"{action} ({call})", "", custom_code.trusted) for action, call in passed]
+    return list(_State.attempts) + [(f"{action} ({call})", "", custom_code.trusted or bool(_State.files)) for action, call in passed]
 
 
 def verdict():

@@ -5,6 +5,8 @@ For `etch check`: such a graph traces, lowers and has the same sizes as that of 
 import functools
 import os
 
+from etch_trace.report import note
+
 FILE = "model.safetensors"  # the name that leaves carry
 
 wanted = False  # the job asks for it where a folder has no weights
@@ -25,6 +27,10 @@ def build(cls, config, *, trust_remote_code=False, **kwargs):
         model = make(config, **kwargs)
     model.tie_weights()  # the context above leaves that out too
     _replace(model)
+    import safetensors
+
+    if safetensors.packing is not None:
+        note("the config says that the weights are quantized; without them, sizes are those of plain weights under the flags given")
     return model
 
 
