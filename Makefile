@@ -48,6 +48,14 @@ bench-export: build
 	@sh tools/setup.sh exporter
 	@.venv/bin/python3 bench/export.py $(BENCH_ARGS)
 
+# Against the official runtime, llama.cpp and PyTorch eager, in pairs in one run (many minutes the first time: llama.cpp is built).
+# PEERS: shapes and flags, see bench/peers/run.py --help.
+PEERS ?= smollm2-135m vit-base mobilevit bert-base whisper-tiny
+bench: build
+	@sh tools/setup.sh trace
+	@sh tools/setup.sh official
+	@.venv-official/bin/python3 bench/peers/run.py $(PEERS)
+
 # Kernel families alone, data in the cache: CPU seconds of one thread.
 bench-kernels: build
 	@cmake --build $(BUILD) --target bench-kernels
