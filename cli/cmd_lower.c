@@ -1,5 +1,5 @@
-// `etch lower`: a graph text becomes a program; with --passes one as traced, without one as the passes leave it. For tests, for many programs of one
-// trace, and for looking at one step of an export.
+// `etch lower`: a graph text becomes a program; with --passes one as traced, without one as the passes leave it. For tests, for many
+// programs of one trace, and for looking at one step of an export.
 #include <stdio.h>
 
 #include "cli/job_opts.h"
@@ -67,10 +67,10 @@ etch_status *etch_cmd_lower(int argc, char **argv)
     options o = { 0 };
     etch_job_init(&o.job);
     etch_opt opts[] = {
-        { .name = "--weights", .kind = ETCH_OPT_STR, .target = &o.weights, .arg = "DIR", .help = "safetensors that the graph's file tensors lie in" },
-        { .name = "--passes", .kind = ETCH_OPT_FLAG, .target = &o.passes, .help = "the graph is as `etch trace` prints it: run the recipe's passes first" },
-        { .name = "--output", .alias = "-o", .kind = ETCH_OPT_STR, .target = &o.out, .arg = "FILE", .help = "program to write", .required = true },
-        { .name = "--quiet", .kind = ETCH_OPT_FLAG, .target = &o.quiet, .help = "no summary" },
+        { "--weights", NULL, ETCH_OPT_STR, &o.weights, "DIR", "safetensors that the graph's file tensors lie in", 0, 0, false, "Options" },
+        { "--passes", NULL, ETCH_OPT_FLAG, &o.passes, NULL, "the graph is as `etch trace` prints it: run the passes first", 0, 0, false, NULL },
+        { "--output", "-o", ETCH_OPT_STR, &o.out, "FILE", "program to write", 0, 0, true, NULL },
+        { "--quiet", NULL, ETCH_OPT_FLAG, &o.quiet, NULL, "no summary", 0, 0, false, NULL },
         ETCH_JOB_LOWER_OPTS(o.job),
         { .name = NULL },
     };

@@ -1,16 +1,17 @@
-// `etch verify`: replays recorded calls. In: tensors s<step>.<method>.in<i> and .out<i>. Out: the differences of each output, and a mismatch
-// status when one is too large. The methods keep their state between steps.
+// `etch verify`: replays recorded calls. In: tensors s<step>.<method>.in<i> and .out<i>. Out: the differences of each output, and a
+// mismatch status when one is too large. The methods keep their state between steps.
 //
-// What is too large, unless --atol or --rtol say otherwise: a difference beyond a part of the largest magnitude of the recorded output, since sums of
-// products lose digits of their largest terms, not of their result.
+// What is too large, unless --atol or --rtol say otherwise: a difference beyond a part of the largest magnitude of the recorded output,
+// since sums of products lose digits of their largest terms, not of their result.
 //   float32   1e-4      other order of additions, other exp and rsqrt
 //   float16   4e-3      a rounding (2^-11) in each of some layers
 //   bfloat16  3e-2      the same with 2^-8
 //   others    0
-// A program that quantizes activations at run time: 1e-2, and a relative RMS of 5e-3. There one activation on a rounding tie (rt/ties.h) moves by 1/255
-// of its row's range, and correct runtimes disagree on it; a row computed wrongly is beyond both. (In float16 every other activation is near enough to a tie
-// that one of the model's own roundings moves it: 5 times the limit of the type.) --ties demands the strict rule and looks for
-// such activations instead: a difference is accepted only if rounding some of them the other way makes it vanish.
+// A program that quantizes activations at run time: 1e-2, and a relative RMS of 5e-3. There one activation on a rounding tie (rt/ties.h)
+// moves by 1/255 of its row's range, and correct runtimes disagree on it; a row computed wrongly is beyond both. (In float16 every other
+// activation is near enough to a tie that one of the model's own roundings moves it: 5 times the limit of the type.) --ties demands the
+// strict rule and looks for such activations instead: a difference is accepted only if rounding some of them the other way makes it
+// vanish.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,7 +241,10 @@ static etch_status *start_over(verifier *v, bool is_trial)
 #define MAX_FLIPS 16     // activations rounded the other way
 #define MAX_TRIALS 2000  // replays
 
-static bool is_nearer(const verifier *v, int64_t step, double rms) { return v->bad_step > step || (v->bad_step == step && v->bad_rms < 0.5 * rms); }
+static bool is_nearer(const verifier *v, int64_t step, double rms)
+{
+    return v->bad_step > step || (v->bad_step == step && v->bad_rms < 0.5 * rms);
+}
 
 // Looks for activations on a tie that explain the first step that differs, one after the other, each behind the last one.
 static etch_status *explain(verifier *v)
@@ -270,7 +274,9 @@ static etch_status *explain(verifier *v)
     v->ties->n_other = v->bad_step == INT64_MAX ? n : 0;
     bool found = v->ties->n_other > 0;
     ETCH_TRY(start_over(v, false));
-    if (found) printf("with %d of %lld activations on a rounding tie (within %g of a step) rounded the other way\n", n, (long long)v->ties->n, TIE_WITHIN);
+    if (found)
+        printf("with %d of %lld activations on a rounding tie (within %g of a step) rounded the other way\n", n, (long long)v->ties->n,
+               TIE_WITHIN);
     v->ties->other = NULL;
     v->ties->n_other = 0;
     return NULL;
@@ -300,17 +306,18 @@ etch_status *etch_cmd_verify(int argc, char **argv)
 {
     options o = { .atol = -1, .rtol = -1 };
     etch_opt opts[] = {
-        { "--atol", NULL, ETCH_OPT_FLOAT, &o.atol, "A", "with --rtol: |a - b| <= A + R |b| for every element instead", 0, 0, false, "Options" },
+        { "--atol", NULL, ETCH_OPT_FLOAT, &o.atol, "A", "with --rtol: |a - b| <= A + R |b| by element instead", 0, 0, false, "Options" },
         { "--rtol", NULL, ETCH_OPT_FLOAT, &o.rtol, "R", "(the one that is not given is 0)", 0, 0, false, NULL },
-        { "--ties", NULL, ETCH_OPT_FLAG, &o.ties, NULL, "strict, but 8-bit activations on a rounding tie may go either way", 0, 0, false, NULL },
+        { "--ties", NULL, ETCH_OPT_FLAG, &o.ties, NULL, "strict, but activations on a rounding tie may go either way", 0, 0, false, NULL },
         { "--threads", "-t", ETCH_OPT_INT, &o.threads, "N", "threads (default: one per core)", 1, 64, false, NULL },
         { "--quiet", "-q", ETCH_OPT_FLAG, &o.quiet, NULL, "print only what differs", 0, 0, false, NULL },
         { 0 },
     };
     const etch_cmd cmd = { "verify",
                            "Replays recorded calls of a program and compares its outputs.\n\n"
-                           "Tolerance: a difference of at most 1e-4 of the largest value of a float32 output (float16 4e-3, bfloat16 3e-2, integers 0);\n"
-                           "where activations are quantized at run time 1e-2, and 5e-3 relative RMS, since one on a rounding tie moves by 1/255.",
+                           "Tolerance: at most 1e-4 of the largest value of a float32 output (float16 4e-3, bfloat16 3e-2, integers 0);\n"
+                           "where activations are quantized at run time 1e-2, and 5e-3 relative RMS (float16 2e-2, bfloat16 0.15), since one on\n"
+                           "a rounding tie moves by 1/255 of its row's range.",
                            "FILE.pte IO.safetensors", 2, 2,
                            "  etch verify model.pte io.safetensors\n"
                            "  etch verify model.pte io.safetensors --ties", opts };

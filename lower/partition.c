@@ -1,13 +1,13 @@
 // Recipe xnnpack: which nodes go into delegates. In: lm->steps, all nodes. Out: lm->groups, and lm->steps with one step a group.
 //
-// A node qualifies when its row has a rule (column xnn), the rule agrees, and every tensor it touches is of rank 1 to 6 (constants: up to 6)
-// without an empty size, all float32 or all float16. (bfloat16 stays outside: of it XNNPACK has a product on few processors, and nothing else.)
-// Qualifying nodes and the others form alternating stages: stage k of the delegate side takes every qualifying node whose arguments are known after
-// stage k-1 of the other side. That gives the fewest delegates that an order of execution allows, each is acyclic with the rest by construction, and
-// the result depends on the order of nodes alone.
+// A node qualifies when its row has a rule (column xnn), the rule agrees, and every tensor it touches is of rank 1 to 6 (constants: up to
+// 6) without an empty size, all float32 or all float16. (bfloat16 stays outside: of it XNNPACK has a product on few processors, and
+// nothing else.) Qualifying nodes and the others form alternating stages: stage k of the delegate side takes every qualifying node whose
+// arguments are known after stage k-1 of the other side. That gives the fewest delegates that an order of execution allows, each is
+// acyclic with the rest by construction, and the result depends on the order of nodes alone.
 //
-// A group is dropped, and the stages formed again, unless it has a product or convolution, or arithmetic over more than 1024 elements: a delegate call
-// reshapes a whole XNNPACK runtime, which a lone view or a scalar expression is not worth.
+// A group is dropped, and the stages formed again, unless it has a product or convolution, or arithmetic over more than 1024 elements: a
+// delegate call reshapes a whole XNNPACK runtime, which a lone view or a scalar expression is not worth.
 //
 // Reads and writes of state buffers keep their order.
 #include "lower/xnn.h"
@@ -239,7 +239,8 @@ static etch_status *drop_small(part *p, int n_stages, bool *out_dropped)
         const unit *u = &p->units[i];
         if (!u->rule) continue;
         if (u->rule->weight == XNN_HEAVY) keep[u->stage] = true;
-        if (u->rule->weight == XNN_LIGHT && lw_slot_of(u->node->outs[0])->nbytes / etch_dtype_size(u->node->outs[0]->t.dtype) > SMALL) keep[u->stage] = true;
+        const etch_value *out = u->node->outs[0];
+        if (u->rule->weight == XNN_LIGHT && lw_slot_of(out)->nbytes / etch_dtype_size(out->t.dtype) > SMALL) keep[u->stage] = true;
     }
     *out_dropped = false;
     for (int i = 0; i < p->n; i++)

@@ -169,7 +169,8 @@ static etch_status *scalar_of(xnn_build *x, int datatype, double v, uint32_t *ou
     uint16_t h = etch_f32_to_f16(f);
     etch_value *data;
     lw_slot *slot;
-    etch_tensor t = { .dtype = half ? ETCH_F16 : ETCH_F32, .rank = 1, .sizes = { etch_dim_of(1) }, .data = half ? (void *)&h : &f, .capacity = half ? 2 : 4 };
+    etch_tensor t = { .dtype = ETCH_F32, .rank = 1, .sizes = { etch_dim_of(1) }, .data = &f, .capacity = 4 };
+    if (half) t = (etch_tensor){ .dtype = ETCH_F16, .rank = 1, .sizes = { etch_dim_of(1) }, .data = &h, .capacity = 2 };
     char name[16];
     if (half) snprintf(name, sizeof name, "f16_%04x", h);
     else snprintf(name, sizeof name, "f32_%08x", etch_f32_bits(f));

@@ -17,7 +17,8 @@ typedef enum {
 typedef struct xnn_rule {
     xnn_weight weight;
     bool takes_clamp;        // a clamp of its only result may become output_min_max
-    // Can XNNPACK run this node? Asked after the common conditions (partition.c): all float32 or all float16, rank 1 to 6, sizes at least 1.
+    // Can XNNPACK run this node? Asked after the common conditions (partition.c): all float32 or all float16, rank 1 to 6, sizes at least
+    // 1.
     bool (*can)(const lw_method *lm, const etch_node *n);
     etch_status *(*write)(xnn_build *x, const etch_node *n);
     // May mark nodes that make its arguments as left out (xnn_skip), before anything is written. NULL: nothing to absorb.
@@ -53,8 +54,8 @@ enum { XNN_FP32 = 1, XNN_FP16 = 2, XNN_QCINT8 = 6, XNN_QDINT8 = 9, XNN_QBINT4 = 
 etch_status *xnn_define(xnn_build *x, const xnn_value *v, uint32_t *out_id) ETCH_MUST_USE;
 // The id of a tensor in logical (row-major) order: an argument of the delegate, a result made before, or a constant.
 etch_status *xnn_in(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
-// The same tensor in int8, quantized by row at run time (one XNNConvert, shared). From float32 always: XNNPACK keeps the factor of a float16 row in float16,
-// which rounds it to 11 bits and is infinite for rows that span less than 0.004.
+// The same tensor in int8, quantized by row at run time (one XNNConvert, shared). From float32 always: XNNPACK keeps the factor of a
+// float16 row in float16, which rounds it to 11 bits and is infinite for rows that span less than 0.004.
 etch_status *xnn_in_dynamic(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
 // The id that a result is to be written to. With takes_clamp set in the rule, the next node gets the limits of a clamp that was folded.
 etch_status *xnn_out(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
@@ -66,8 +67,8 @@ etch_status *xnn_in_place_of(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH
 etch_status *xnn_alias(xnn_build *x, etch_value *v, uint32_t id) ETCH_MUST_USE;
 // An internal value with upper-bound dims, of the type that the node being written computes in.
 etch_status *xnn_temp(xnn_build *x, int rank, const int64_t *dims, uint32_t *out_id) ETCH_MUST_USE;
-// Temporaries and scalars of the node being written are float32 (on) or of the type of its result (off, as each node starts): composites that float16 would
-// cost digits or range compute in float32 between two converts.
+// Temporaries and scalars of the node being written are float32 (on) or of the type of its result (off, as each node starts): composites
+// that float16 would cost digits or range compute in float32 between two converts.
 void xnn_compute_wide(xnn_build *x, bool on);
 bool xnn_is_half(const etch_value *v);
 etch_status *xnn_convert(xnn_build *x, uint32_t in, uint32_t out) ETCH_MUST_USE;

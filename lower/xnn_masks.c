@@ -8,15 +8,15 @@
 //   %r = any(%m, -1, keepdim)                     %f = _to_copy(%r, f32)          (once, outside)
 //   %y = where(%r, %o, 0)                         %y = %o * %f
 //
-// Both are exact for finite %x and %v: x + 0 = x; x + c = c, since c is that large. Where the second form is present c = -inf would make NaN of a
-// row that is masked altogether, before the multiplication by 0; there c becomes -3e38, whose exp is 0 beside any unmasked entry.
-// A where whose result goes elsewhere than to a softmax stays as it is. Keeps: types, order. Breaks: nothing.
+// Both are exact for finite %x and %v: x + 0 = x; x + c = c, since c is that large. Where the second form is present c = -inf would make
+// NaN of a row that is masked altogether, before the multiplication by 0; there c becomes -3e38, whose exp is 0 beside any unmasked
+// entry. A where whose result goes elsewhere than to a softmax stays as it is. Keeps: types, order. Breaks: nothing.
 #include <math.h>
 
 #include "lower/xnn.h"
 
-// float16: its lowest numbers are no larger than scores may be, and x + c may overflow. There c becomes -61440, whose neighbours are 32 apart: x + c = c for
-// |x| < 16, x + c is finite down to x = -4096, and exp of the difference to any unmasked score above -61423 is 0.
+// float16: its lowest numbers are no larger than scores may be, and x + c may overflow. There c becomes -61440, whose neighbours are 32
+// apart: x + c = c for |x| < 16, x + c is finite down to x = -4096, and exp of the difference to any unmasked score above -61423 is 0.
 #define HUGE_NEGATIVE(d) ((d) == ETCH_F16 ? -6e4 : -1e30)
 #define FINITE(d) ((d) == ETCH_F16 ? -61440.0f : -3e38f)
 
@@ -43,7 +43,8 @@ static etch_node *source(const lw_method *lm, etch_value *v)
 
 static bool is_mask_fill(const etch_node *n, float *c)
 {
-    return n->op->id == ETCH_OP_where_self && is_float(etch_arg_value(&n->args[1])) && scalar_data(etch_arg_value(&n->args[2]), c) && *c <= HUGE_NEGATIVE(n->outs[0]->t.dtype) &&
+    return n->op->id == ETCH_OP_where_self && is_float(etch_arg_value(&n->args[1])) && scalar_data(etch_arg_value(&n->args[2]), c) &&
+           *c <= HUGE_NEGATIVE(n->outs[0]->t.dtype) &&
            n->outs[0]->t.rank == n->args[1].t->rank;
 }
 
@@ -113,7 +114,8 @@ static etch_status *replacement(lw_method *lm, made **list, etch_node *before, b
     etch_node *n;
     if (is_factor) {
         const etch_op *op = etch_op_get(ETCH_OP__to_copy);
-        ETCH_TRY(etch_method_add_node(lm->m, before, op, (etch_val[]){ etch_val_tensor(mask), etch_val_int(dtype) }, 2, before->where, before->module, &n));
+        const etch_val args[2] = { etch_val_tensor(mask), etch_val_int(dtype) };
+        ETCH_TRY(etch_method_add_node(lm->m, before, op, args, 2, before->where, before->module, &n));
     } else {
         etch_value *zero, *fill;
         ETCH_TRY(scalar(lm, dtype, 0, &zero));

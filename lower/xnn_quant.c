@@ -2,8 +2,9 @@
 //
 //   linear_dynamic, 4 bits   x -> Convert -> qdint8, filter qbint4 (nibbles + 8, low first; bf16 scales [N, G], group K / G) -> f32
 //   linear_dynamic, 8 bits   x -> Convert -> qdint8, filter qcint8 (scale a row) -> f32
-//   float16                  between two converts to float32 and back: XNNPACK has products qdint8 -> fp16 on few processors; on the others it computes the
-//                            product and what follows in float32 and drops roundings to float16, so that results would depend on the processor
+//   float16                  between two converts to float32 and back: XNNPACK has products qdint8 -> fp16 on few processors; on the others
+//                            it computes the product and what follows in float32 and drops roundings to float16, so that results would
+//                            depend on the processor
 //   linear_channel, 8 bits   x f32, filter qcint8. XNNPACK multiplies the bias of this combination by the scale, so the bias is added behind it.
 #include "lower/xnn.h"
 

@@ -1,8 +1,9 @@
 // Activations on a rounding tie: where two correct runtimes may differ by one 8-bit step.
 //
-// Dynamic quantization rounds x * scale to an integer. When that product lies at n + 1/2, the last bit of a float computed before decides which
-// integer it becomes, and that bit depends on the processor's kernels (order of additions, fused multiply-add, reciprocal estimates): the official runtime
-// itself gives different results on AVX2 and on AVX512. A caller that compares runs can have such activations counted, and rounded the other way.
+// Dynamic quantization rounds x * scale to an integer. When that product lies at n + 1/2, the last bit of a float computed before decides
+// which integer it becomes, and that bit depends on the processor's kernels (order of additions, fused multiply-add, reciprocal
+// estimates): the official runtime itself gives different results on AVX2 and on AVX512. A caller that compares runs can have such
+// activations counted, and rounded the other way.
 #ifndef ETCH_RT_TIES_H
 #define ETCH_RT_TIES_H
 

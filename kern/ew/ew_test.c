@@ -1,4 +1,5 @@
-// Dynamic quantization step by step: what the official runtime's qd8 conversion gives, ties included. Exact: each value is a few fp32 operations.
+// Dynamic quantization step by step: what the official runtime's qd8 conversion gives, ties included. Exact: each value is a few fp32
+// operations.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,8 +1,9 @@
 """--dtype float16 in the official runtime and in etch's, against PyTorch eager.
 
-The yardstick is float32 eager on the same float16 weights. PyTorch's own float16 eager is away from it by the roundings of its intermediates (2^-11 each), and
-so are the two runtimes, which round at other places: neither may be further away than twice what PyTorch is (relative RMS over all outputs; seen: 0.4 to 1.3
-times), and a runtime that computed something else would be further away by orders of magnitude.
+The yardstick is float32 eager on the same float16 weights. PyTorch's own float16 eager is away from it by the roundings of its intermediates
+(2^-11 each), and so are the two runtimes, which round at other places: neither may be further away than twice what PyTorch is (relative RMS
+over all outputs; seen for all 38 reference families: 0.4 to 1.3 times, cvt with two logits 2.6) plus one rounding. A runtime that computed
+something else would be further away by orders of magnitude. ETCH_HALF="llama cvt ..." runs other families.
 """
 import copy
 import json
@@ -58,7 +59,9 @@ def eager(task, model, dtype):
             outs.append(model.get_encoder()(ins[0]).last_hidden_state)
         else:
             out = model(ins[0])
-            outs += [out.logits] + ([out.pred_boxes, out.last_hidden_state, out.encoder_last_hidden_state] if task == "object-detection" else [])
+            outs.append(out.logits)
+            if task == "object-detection":
+                outs += [out.pred_boxes, out.last_hidden_state, out.encoder_last_hidden_state]
     return torch.cat([x.float().flatten() for x in outs])
 
 
@@ -70,7 +73,7 @@ def values(outs):
     return torch.cat([x.float().flatten() for x in outs])
 
 
-NAMES = os.environ.get("ETCH_HALF", "llama gemma2 gpt2 bert t5 swin cvt efficientnet detr").split()
+NAMES = os.environ.get("ETCH_HALF", "llama gpt2 bert swin detr").split()
 
 
 def saved(name, folder):
@@ -86,7 +89,8 @@ def run_both(pte, task, model, etch, tmp_path, *verify):
     for k, (method, ins) in enumerate(calls_of(task, model)):
         outs = program(method, ins)
         official += outs
-        record |= {f"s{k}.{method}.in{i}": x for i, x in enumerate(ins)} | {f"s{k}.{method}.out{i}": x.contiguous() for i, x in enumerate(outs)}
+        record |= {f"s{k}.{method}.in{i}": x for i, x in enumerate(ins)}
+        record |= {f"s{k}.{method}.out{i}": x.contiguous() for i, x in enumerate(outs)}
     save_file(record, tmp_path / "io.safetensors")
     etch("verify", pte, tmp_path / "io.safetensors", *verify)
     return values(official)
@@ -102,20 +106,20 @@ def test_float16(name, etch, tmp_path):
     with torch.no_grad():
         exact, half = eager(task, model, torch.float32), eager(task, model, torch.float16)
     its, ours = away(half, exact), away(official, exact)
-    print(f"{name}: PyTorch float16 {its:.2g}, official runtime {ours:.2g}; {report['delegated_nodes']} of {report['nodes']} nodes delegated")
+    print(f"{name}: PyTorch float16 {its:.2g}, official runtime {ours:.2g}")
     assert ours < 2 * its + 2 ** -10, (ours, its)
     assert report["delegated_nodes"] > 0.7 * report["nodes"]
 
 
-@pytest.mark.parametrize("name", ["llama", "gpt2"])
-@pytest.mark.parametrize("scheme", ["8da4w", "8da8w"])
+@pytest.mark.parametrize("name, scheme", [("llama", "8da4w"), ("gpt2", "8da8w")])
 def test_float16_quantized(name, scheme, etch, tmp_path):
-    """Against the float32 export of the same float16 weights, so that the same integers: 2 % relative RMS, since activations that float16 moved round otherwise."""
+    """Against the float32 export of the same float16 weights, hence the same integers: 2 % relative RMS (seen: 1.3 %), since activations that
+    float16 moved round otherwise."""
     model, task = saved(name, tmp_path / "model")
     outs = {}
     for dtype in ("float32", "float16"):
-        etch("export", "--model", tmp_path / "model", "--recipe", "xnnpack", "--dtype", dtype, "--qlinear", scheme, "--qembedding", "8w", "--max_seq_len", 64,
-             "-o", tmp_path / dtype)
+        etch("export", "--model", tmp_path / "model", "--recipe", "xnnpack", "--dtype", dtype, "--qlinear", scheme, "--qembedding", "8w",
+             "--max_seq_len", 64, "-o", tmp_path / dtype)
         outs[dtype] = run_both(tmp_path / dtype / "model.pte", task, model, etch, tmp_path)
     print(f"{name} {scheme}: float16 from float32 {away(outs['float16'], outs['float32']):.2g}")
     assert away(outs["float16"], outs["float32"]) < 0.02

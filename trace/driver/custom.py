@@ -32,7 +32,7 @@ class Session:
         import torch
         from torch import _C
 
-        # A ring takes any position. Where no other cache does, looking the positions up in a table makes one beyond the cache length an error.
+        # A ring takes any position. Where no cache has a slot for each, looking positions up in a table makes one beyond the length an error.
         self.positions = torch.arange(self.length)[cache_position] if self.all_rings else cache_position
         self.start = _C.item_symbol(cache_position[0], 0, self.length - 1)
 
@@ -202,8 +202,8 @@ def use_attention(model, session):
     try:
         model.set_attn_implementation(NAME)
     except (ValueError, NotImplementedError):
-        raise TraceError("--use_custom_sdpa cannot be applied to this model: its attention does not go through transformers' attention interface",
-                         kind="unsupported") from None
+        raise TraceError("--use_custom_sdpa cannot be applied to this model: its attention does not go through transformers' attention "
+                         "interface", kind="unsupported") from None
 
 
 def replace_cache(wrapper, model, session):
