@@ -26,7 +26,7 @@ static etch_status *init(etch_span blob, const etch_delegate_env *env, void **ou
     etch_xnn *x = calloc(1, sizeof *x);
     if (!x) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     etch_arena_init(&x->arena);
-    x->gemm = etch_gemm_select(etch_cpu_features());
+    x->qgemm = etch_qgemm_select(etch_cpu_features());
     x->fgemm = etch_fgemm_select(etch_cpu_features());
     x->ew = etch_ew_select(etch_cpu_features());
     x->nhwc = etch_nhwc_select(etch_cpu_features());

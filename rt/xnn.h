@@ -10,10 +10,10 @@
 #include "base/pool.h"
 #include "kern/ew/ew.h"
 #include "kern/fgemm/fgemm.h"
-#include "kern/gemm/gemm.h"
 #include "kern/nhwc/nhwc.h"
 #include "kern/transpose/transpose.h"
 #include "kern/qblock/qblock.h"
+#include "kern/qgemm/qgemm.h"
 #include "pte/fb.h"
 #include "rt/delegate.h"
 
@@ -102,7 +102,7 @@ typedef struct etch_xnn {
     int n_nodes;
     int n_externs;
     int *externs;               // argument -> value; -1: the payload does not use it
-    const etch_gemm_kernels *gemm;
+    const etch_qgemm_isa *qgemm;
     const etch_fgemm_kernels *fgemm;
     const etch_ew_kernels *ew;
     const etch_nhwc_kernels *nhwc;

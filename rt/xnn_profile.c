@@ -28,7 +28,7 @@ static uint64_t bytes_of(const etch_xnn_value *v)
 etch_status *etch_xnn__run_timed(etch_xnn_cx *cx, const etch_xnn_node *n, int index)
 {
     const etch_rt_listener *l = cx->x->listener;
-    etch_rt_event e = { .name = n->row->name, .kernel = cx->x->gemm->name, .instruction = l->instruction, .node = index, .begin_ns = etch_clock_ns() };
+    etch_rt_event e = { .name = n->row->name, .kernel = cx->x->qgemm->name, .instruction = l->instruction, .node = index, .begin_ns = etch_clock_ns() };
     ETCH_TRY(etch_xnn__run_node(cx, n));
     e.end_ns = etch_clock_ns();
     etch_buf detail = { 0 };

@@ -19,21 +19,22 @@ static const int32_t *int_bias_of(etch_xnn_cx *cx, const etch_xnn_node *n)
 
 // ---- fully connected
 
-typedef struct { const etch_xnn_value *in; int16_t *x; float *scales; size_t k; } widening;
+typedef struct { const etch_xnn_value *in; int16_t *x; float *scales; size_t k, skip; } widening;
 
 static void widen_rows(void *user, size_t from, size_t to)
 {
     const widening *w = user;
-    const etch_xnn_rowq *rows = w->in->type == XT_QDINT8 ? etch_xnn__rows(w->in) : NULL;
+    const etch_xnn_rowq *rows = w->in->type == XT_QDINT8 ? etch_xnn__rows(w->in) + w->skip : NULL;
+    const uint8_t *data = w->in->data + w->skip * w->k;
     for (size_t i = from; i < to; i++) {
         int32_t z = rows ? rows[i].zero_point : w->in->zero_point;
         if (w->scales) w->scales[i] = rows[i].scale;
         int16_t *x = w->x + i * w->k;
         if (w->in->type == XT_QUINT8) {
-            const uint8_t *q = w->in->data + i * w->k;
+            const uint8_t *q = data + i * w->k;
             for (size_t p = 0; p < w->k; p++) x[p] = (int16_t)(q[p] - z);
         } else {
-            const int8_t *q = (const int8_t *)w->in->data + i * w->k;
+            const int8_t *q = (const int8_t *)data + i * w->k;
             for (size_t p = 0; p < w->k; p++) x[p] = (int16_t)(q[p] - z);
         }
     }
@@ -48,20 +49,17 @@ static void run_fc_int(etch_xnn_cx *cx, const etch_xnn_node *n, size_t m, size_t
     int32_t *acc = is_static ? etch_xnn__take(cx, sizeof *acc * m * channels) : NULL;
     const float *bias = is_static ? NULL : bias_of(cx, n);
     float *y = is_static ? NULL : etch_xnn__float_out(cx, out);
-    void *scratch = etch_xnn__take(cx, etch_qgemm_scratch(m, k, etch_pool_threads(cx->x->pool)));
+    void *scratch = etch_xnn__take(cx, etch_qgemm_scratch(k, etch_pool_threads(cx->x->pool)));
     if (cx->dry) return;
-    widening wide = { in, x, scales, k };
+    size_t skip = is_static ? 0 : etch_xnn__rows_to_skip(out);
+    m -= skip;
+    widening wide = { in, x, scales, k, skip };
     etch_xnn__spans(cx->x, m, 16384 / (k + 1) + 1, widen_rows, &wide);
     etch_qgemm g = { .m = m, .n = channels, .k = k, .x = x, .ldx = k, .w = n->weights, .w_type = qgemm_type(n->weights_type), .w_zero = w->zero_point,
-                     .bias = bias, .x_scale = scales, .c = y, .acc = acc, .ldc = channels, .lo = n->lo, .hi = n->hi };
+                     .bias = bias, .x_scale = scales, .c = y ? y + skip * channels : NULL, .acc = acc, .ldc = channels, .lo = n->lo, .hi = n->hi };
     g.ldw = g.w_type == ETCH_QGEMM_W4 ? (k + 1) / 2 : k;
-    if (w->type == XT_QBINT4) {
-        g.group = w->group;
-        g.w_block_scale = w->block_scales;
-    } else {
-        g.w_scale = w->scales;
-    }
-    etch_qgemm_run(cx->x->gemm, &g, cx->x->pool, scratch);
+    g.w_scale = w->scales;
+    etch_qgemm_run(cx->x->qgemm, &g, cx->x->pool, scratch);
     if (is_static) etch_xnn__requantize(n, out, int_bias_of(cx, n), (int64_t)channels, acc, 0, (int64_t)m);
     else etch_xnn__store(cx, out, y);
 }
@@ -120,7 +118,7 @@ static void run_conv_int(etch_xnn_cx *cx, const etch_xnn_node *n, const etch_nhw
     float *scales = is_static ? NULL : etch_xnn__take(cx, sizeof *scales * (size_t)rows);
     const float *bias = is_static ? NULL : bias_of(cx, n);
     float *y = is_static ? NULL : etch_xnn__float_out(cx, out);
-    void *scratch = etch_xnn__take(cx, etch_qgemm_scratch((size_t)rows, (size_t)k, etch_pool_threads(cx->x->pool)));
+    void *scratch = etch_xnn__take(cx, etch_qgemm_scratch((size_t)k, etch_pool_threads(cx->x->pool)));
     if (cx->dry) return;
     const etch_xnn_rowq *images = is_static ? NULL : etch_xnn__rows(in);
     for (int64_t i = 0; zeros && i < g->n; i++) zeros[i] = images[i].zero_point;
@@ -137,7 +135,7 @@ static void run_conv_int(etch_xnn_cx *cx, const etch_xnn_node *n, const etch_nhw
                              .ldw = (size_t)k, .w_type = qgemm_type(w->type), .w_zero = w->zero_point, .w_scale = w->scales ? w->scales + first : NULL,
                              .bias = bias ? bias + first : NULL, .x_scale = scales, .c = y ? y + at * oc + first : NULL,
                              .acc = acc ? acc + first : NULL, .ldc = (size_t)oc, .lo = n->lo, .hi = n->hi };
-            etch_qgemm_run(cx->x->gemm, &p, cx->x->pool, scratch);
+            etch_qgemm_run(cx->x->qgemm, &p, cx->x->pool, scratch);
         }
         if (is_static) etch_xnn__requantize(n, out, int_bias_of(cx, n), oc, acc, at, m);
     }

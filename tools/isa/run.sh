@@ -24,7 +24,7 @@ target() {
     dir=$build/isa/$1
     mkdir -p "$dir"
     sources=$(ls base/pool.c base/num.c tools/isa/cpu.c; for d in kern/*/kernels.def; do ls "${d%kernels.def}"*.c; done)
-    sources=$(printf '%s\n' $sources | grep -v -e _bench.c -e '^kern/gemm/')
+    sources=$(printf '%s\n' $sources | grep -v -e _bench.c)
     tests=$(printf '%s\n' $sources | grep _test.c)
     names=$(cat $tests | sed -n 's/^void \(test_[A-Za-z0-9_]*\)(void \*\*state).*/\1/p')
     {
