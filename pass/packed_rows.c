@@ -6,7 +6,8 @@
 // Requires: nothing.
 // Keeps: types and names of all values that remain used.
 // Breaks: leaves dead dequantisations behind: run `dce`.
-// Careful: only operators that treat the last dimension as a whole; a view must keep its size.
+// Careful: only operators that treat the last dimension as a whole; a view must keep its size. Rows that the program chooses when it runs stay
+// chosen from the dequantised matrix, which is a constant.
 #include "pass/packed.h"
 
 static int last_of(const etch_tensor *t) { return t->rank - 1; }
@@ -47,6 +48,7 @@ static etch_status *dequantize(etch_method *m, etch_node *n, etch_value *moved, 
     const etch_val args[2] = { etch_val_tensor(&moved->t), like->args[1] };
     etch_node *d;
     ETCH_TRY(etch_method_add_node(m, n, like->op, args, 2, n->where, n->module, &d));
+    etch_const_mark_node(d);
     d->outs[0]->fqn = n->outs[0]->fqn;
     n->outs[0]->user = d->outs[0];
     etch_method_remove(m, n);
@@ -69,6 +71,7 @@ static etch_status *move_below(etch_method *m, etch_node *n, const etch_node *d)
     }
     etch_node *moved;
     ETCH_TRY(etch_method_add_node(m, n, n->op, args, n_args, n->where, n->module, &moved));
+    etch_const_mark_node(moved);
     return dequantize(m, n, moved->outs[0], d);
 }
 
@@ -93,6 +96,7 @@ static etch_status *join_below(etch_method *m, etch_node *n)
     const etch_val args[2] = { { .kind = ETCH_V_TENSORS, .tensors = { inputs, list->tensors.n } }, n->args[1] };
     etch_node *moved;
     ETCH_TRY(etch_method_add_node(m, n, n->op, args, 2, n->where, n->module, &moved));
+    etch_const_mark_node(moved);
     return dequantize(m, n, moved->outs[0], first);
 }
 
@@ -115,7 +119,9 @@ static void update(etch_node *n)
 static etch_status *run(etch_method *m)
 {
     etch_method_clear_user(m);
+    etch_const_mark(m);
     for (etch_node *n = m->first; n; n = n->next) {
+        if (!n->n_outs || !etch_const_is(n->outs[0])) continue;
         bool replaced = false;
         etch_node_each_use(n, follow, &replaced);
         if (replaced) update(n);
