@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForMultimodalLM
 
 import weights
 from official import Official
@@ -122,3 +123,31 @@ def test_quantized_parts(name, folder, etch, tmp_path):
         error = ((got - want).pow(2).mean().sqrt() / want.pow(2).mean().sqrt()).item()
         print(f"{name} {'quantized' if flags else 'float'} encoder: relative RMS {error:.4f}")
         assert error < (0.35 if flags else 1e-5)  # 4-bit weights and 8-bit activations in tiny random layers: 0.12 to 0.26 seen
+
+
+# name: the encoder's input, and what get_image_features or get_audio_features takes beside it
+OTHERS = {"llava": ((1, 3, 32, 32), {}), "llava_next": ((1, 2, 3, 32, 32), {"image_sizes": torch.tensor([[32, 32]])}),
+          "mistral3": ((1, 3, 32, 32), {"image_sizes": torch.tensor([[32, 32]])}), "internvl": ((1, 3, 32, 32), {}),
+          "glmasr": ((1, 16, 64), {"input_features_mask": torch.ones(1, 64, dtype=torch.int64)})}
+
+
+@pytest.mark.parametrize("name", list(OTHERS))
+def test_other_interfaces(name, etch, tmp_path):
+    """The parts of models that take their input in other ways, in the official runtime."""
+    shape, others = OTHERS[name]
+    torch.manual_seed(0)
+    AutoModelForMultimodalLM.from_config(golden.multimodal_configs.OTHERS[name]()).save_pretrained(tmp_path)
+    if name == "glmasr":
+        (tmp_path / "preprocessor_config.json").write_text('{"feature_size": 16, "nb_max_frames": 64}')
+    etch("export", "--model", tmp_path, "--task", "multimodal-text-to-text", "--max_seq_len", 32, "-o", tmp_path)
+    program, model, x = Official(tmp_path / "model.pte"), golden.load(tmp_path), torch.randn(shape)
+    with torch.no_grad():
+        vision = "image" in model.input_modalities
+        out = (model.get_image_features if vision else model.get_audio_features)(x, **others)
+        out = out.pooler_output if hasattr(out, "pooler_output") else out
+        rows = torch.cat([part.reshape(-1, part.shape[-1]) for part in out])[None]
+        torch.testing.assert_close(program("vision_encoder" if vision else "audio_encoder", [x])[0], rows, **TOL)
+        ids = torch.randint(0, 200, (1, 6))
+        embeds = program("token_embedding", [ids])[0]
+        got = [program("text_decoder", [embeds[:, a:b].contiguous(), torch.arange(a, b)])[0] for a, b in ((0, 5), (5, 6))]
+        torch.testing.assert_close(torch.cat(got, 1), model(input_ids=ids).logits, **TOL)

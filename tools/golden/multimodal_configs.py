@@ -45,3 +45,19 @@ def granite_speech():
 
 
 TABLE = {"gemma3": gemma3, "voxtral": voxtral, "granite_speech": granite_speech}
+
+
+# Models of other shapes of interface, made when a test runs: tiles beside the image, an image_sizes or a mask argument, frames last, a list of results.
+VISION = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8)
+PLAIN = {k: v for k, v in TEXT.items() if k != "head_dim"}
+OTHERS = {
+    "llava": lambda: T.LlavaConfig(vision_config=T.CLIPVisionConfig(**VISION), text_config=T.LlamaConfig(**TEXT), image_token_index=250, vision_feature_layer=-1),
+    "llava_next": lambda: T.LlavaNextConfig(vision_config=T.CLIPVisionConfig(**VISION), text_config=T.LlamaConfig(**TEXT), image_token_index=250,
+                                            vision_feature_layer=-1, image_grid_pinpoints=[[32, 32]]),
+    "mistral3": lambda: T.Mistral3Config(vision_config=T.PixtralVisionConfig(**VISION), text_config=T.MistralConfig(**TEXT), image_token_index=250,
+                                         spatial_merge_size=2),
+    "internvl": lambda: T.InternVLConfig(vision_config={**VISION, "image_size": [32, 32], "patch_size": [8, 8]}, text_config=T.Qwen2Config(**PLAIN),
+                                         image_token_id=250),
+    "glmasr": lambda: T.GlmAsrConfig(audio_config=dict(hidden_size=32, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2, num_mel_bins=16,
+                                                       max_position_embeddings=32), text_config=T.LlamaConfig(**TEXT), audio_token_id=250),
+}

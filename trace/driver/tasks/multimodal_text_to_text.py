@@ -6,6 +6,8 @@
 
 The runner puts the encoder's rows where the prompt has vision_token_id or audio_token_id, and decodes the whole.
 """
+import inspect
+
 import torch
 
 from etch_trace import decoder, encoders, inputs, method, model
@@ -35,6 +37,9 @@ class MultiModalTextToTextExportableModule:
                              "embeddings", kind="unsupported")
         length = decoder.prepare(config, options)
         self.model = model.load("AutoModelForMultimodalLM", folder, config, Task.name, dtype=options["dtype"])
+        needed = [name for name, p in inspect.signature(self.model.forward).parameters.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        if needed:
+            raise TraceError(f"the model's forward needs {' and '.join(needed)} in every call; this task is for models that read embeddings alone", kind="unsupported")
         self.embedding = self.model.get_input_embeddings()
         self.encoders = encoders.of(self.model, folder, options["image_size"])
         self.decoder = decoder.CachedDecoder(self.model, length, options, width=self._width())
