@@ -73,6 +73,8 @@ def attempt(tmp, *attempts, says=(), sandbox="all", hide=False):
     """The attempts fail, are named, change nothing and leave no output."""
     server = Server()
     folder = model_with(tmp, *attempts, hide=hide, server=server.address)
+    with open(os.path.join(tmp, "secret"), "w") as f:
+        f.write("hunter2")
     before = state(folder)
     out = os.path.join(tmp, "out")
     r = refused("export", "--model", folder, "--trust_remote_code", "--max_seq_len", "32", "-o", out, says=says, no_file=out,
@@ -120,7 +122,7 @@ PAST_PYTHON = {
 def all_attempts_that_hide_their_failure_are_stopped_and_named(tmp):
     need("landlock", "seccomp")
     wanted = [*HIDDEN.values(), *(v for v in PAST_PYTHON.values() if v)]
-    attempt(tmp, *HIDDEN, *PAST_PYTHON, "secrets", hide=True, says=wanted)
+    attempt(tmp, *HIDDEN, *PAST_PYTHON, "secrets", "read", "read_ctypes", "listing", hide=True, says=[*wanted, "read /", "/secret"])
 
 
 @test
@@ -165,6 +167,26 @@ def trusted_code_test(sandbox, attempts):
 
 trusted_code_test("all", ["scratch", "secrets"])
 trusted_code_test("seccomp", ["secrets"])
+
+
+@test
+def a_link_out_of_the_folder_leads_nowhere(tmp):
+    """As a cloned repository may have it; the blobs of the Hub's cache and linked weights are read."""
+    need("landlock", "seccomp")
+    folder = model_with(tmp, "linked")
+    with open(os.path.join(tmp, "secret"), "w") as f:
+        f.write("hunter2")
+    os.symlink(os.path.join(tmp, "secret"), os.path.join(folder, "notes.json"))
+    refused("trace", "--model", folder, "--trust_remote_code", says=["read ", "/secret"])
+    cache = os.path.join(tmp, "models--a--b")
+    shutil.move(folder, os.path.join(cache, "snapshots", "1"))
+    os.makedirs(os.path.join(cache, "blobs"))
+    for i, name in enumerate(os.listdir(os.path.join(cache, "snapshots", "1"))):
+        path = os.path.join(cache, "snapshots", "1", name)
+        shutil.move(path, os.path.join(cache, "blobs", str(i))) if name != "notes.json" else os.remove(path)
+        if name != "notes.json":
+            os.symlink(f"../../blobs/{i}", path)
+    ok("trace", "--model", os.path.join(cache, "snapshots", "1"), "--trust_remote_code")
 
 
 @test

@@ -113,6 +113,27 @@ def secrets(target):
     assert "hunter2" not in str(dict(os.environ)), "a secret of the environment is here"
 
 
+def read(target):
+    with open(os.path.join(os.path.dirname(_folder(target)), "secret")) as f:
+        f.read()
+
+
+def read_ctypes(target):
+    fd = _libc.open(os.path.join(os.path.dirname(_folder(target)), "secret").encode(), os.O_RDONLY)
+    assert fd < 0, "a file outside of the model's folder can be read"
+
+
+def linked(target):
+    path = os.path.join(_folder(target), "notes.json")
+    if os.path.lexists(path):
+        with open(path) as f:
+            f.read()
+
+
+def listing(target):
+    os.listdir(os.path.dirname(_folder(target)))
+
+
 def scratch(target):
     """Allowed: a temporary file, and reading the model folder."""
     import tempfile

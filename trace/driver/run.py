@@ -31,16 +31,17 @@ def trace(job):
         raise TraceError(f"{job['model']}: no config.json in it", kind="not_found")
     weightless.wanted = bool(job.get("weightless"))
     custom_code.begin(folder, bool(job.get("trust_remote_code")))
+    inputs = (folder, job["model"], job.get("gguf_file"))
     if task is None:  # code that is not etch's runs in the sealed sandbox only
         import transformers  # noqa: F401
 
-        sandbox.seal()
         sandbox.own(job["task_file"])
+        sandbox.seal(inputs)
         task = task_file.find(job["task_file"])
     options = tasks.options(task, job.get("options") or {})
     task.load()
     if not job.get("task_file"):
-        sandbox.seal()
+        sandbox.seal(inputs if custom_code.trusted else ())
     if weightless.wanted:
         missing.watch()
     emit(stage="build")

@@ -26,6 +26,7 @@ class _State:
     landlock = seccomp = watched = sealed = False
     problems = ()   # [(mechanism, why it is missing)]
     scratch = None
+    readable = None # real paths; None: all
     files = set()   # code that is not etch's and not of a model's folder: a task file
     attempts = []   # [(what, place, by the model's own code)]
 
@@ -68,8 +69,40 @@ def _limit(name, value):
         pass
 
 
+def _present(paths):
+    return [os.fsencode(p) for p in dict.fromkeys(paths) if p and os.path.exists(p)]
+
+
 def _landlock(paths):
-    _module()[0].landlock([os.fsencode(p) for p in paths if p and os.path.exists(p)])
+    _module()[0].landlock(_present(paths))
+
+
+# What an interpreter and its libraries read of the system: shared objects, time zones, names, facts about the machine.
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/mime.types",
+           "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system", "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+
+
+def _linked(folder):
+    """What links of a model folder may lead to: the blobs of its repository in the Hub's cache, and weights. A hostile folder could have any link."""
+    blobs = os.path.realpath(os.path.join(folder, os.pardir, os.pardir, "blobs"))
+    targets = {os.path.realpath(os.path.join(folder, name)) for name in os.listdir(folder)}
+    return [t for t in targets if t.endswith(".safetensors")] + [blobs for t in targets if os.path.dirname(t) == blobs][:1]
+
+
+def _readable(inputs):
+    """`inputs`: files and folders of the job."""
+    found = [*_SYSTEM, sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path, _State.scratch, *_State.files]
+    home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for name in os.listdir(home):  # etch's own files are links to its source where it was built
+        found.append(os.path.dirname(os.path.realpath(os.path.join(home, name, "__init__.py"))))
+    for module in list(sys.modules.values()):  # packages that are installed elsewhere
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str):
+            found.append(os.path.dirname(os.path.realpath(path)))
+    for path in filter(None, inputs):
+        found.append(path)
+        found += _linked(path) if os.path.isdir(path) else ()
+    return [p for p in found if p not in ("", "/")]
 
 
 def enter(scratch, cache):
@@ -120,9 +153,13 @@ def watch():
         sys.addaudithook(_audit)
 
 
-def seal():
+def seal(inputs=()):
+    """`inputs`: where code runs that is not etch's or the library's, all that it may read beside the Python installation; empty: reading is free."""
     if _State.landlock:
         _landlock([_State.scratch, os.devnull])
+        if inputs:
+            _State.readable = [os.path.realpath(os.fsdecode(p)) for p in _present(_readable(inputs))]
+            _module()[0].landlock_reads(_present(_State.readable))
     elif _State.seccomp:
         _module()[0].seccomp(True)
     _State.sealed = True
@@ -175,9 +212,14 @@ def _mkdir(args):
 
 def _open(args):
     path, mode, flags = args
-    if isinstance(path, int) or not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
+    if isinstance(path, int):
         return None
-    return _path("write")((path,))
+    if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
+        return _path("write")((path,))
+    real = os.path.realpath(os.fsdecode(path))
+    if _State.readable is None or not os.path.exists(real) or any(real == p or real.startswith(p + os.sep) for p in _State.readable):
+        return None
+    return f"read {real}"
 
 
 def _command(args):

@@ -16,7 +16,8 @@ enum { CREATE_RULESET = 444, ADD_RULE = 445, RESTRICT_SELF = 446 };
 enum { GET_VERSION = 1, RULE_PATH_BENEATH = 1 };
 
 enum {
-    FS_EXECUTE = 1 << 0, FS_WRITE_FILE = 1 << 1, FS_REMOVE_DIR = 1 << 4, FS_REMOVE_FILE = 1 << 5, FS_MAKE_CHAR = 1 << 6, FS_MAKE_DIR = 1 << 7,
+    FS_EXECUTE = 1 << 0, FS_WRITE_FILE = 1 << 1, FS_READ_FILE = 1 << 2, FS_READ_DIR = 1 << 3,
+    FS_REMOVE_DIR = 1 << 4, FS_REMOVE_FILE = 1 << 5, FS_MAKE_CHAR = 1 << 6, FS_MAKE_DIR = 1 << 7,
     FS_MAKE_REG = 1 << 8, FS_MAKE_SOCK = 1 << 9, FS_MAKE_FIFO = 1 << 10, FS_MAKE_BLOCK = 1 << 11, FS_MAKE_SYM = 1 << 12,
     FS_REFER = 1 << 13,      // version 2
     FS_TRUNCATE = 1 << 14,   // version 3
@@ -52,10 +53,24 @@ static int allow(int ruleset, const char *path, uint64_t rights)
     int fd = open(path, O_PATH | O_CLOEXEC);
     if (fd < 0) return errno;
     struct stat st;
-    struct path_beneath rule = { rights & ~(uint64_t)(FS_EXECUTE | FS_IOCTL_DEV | FS_MAKE_CHAR | FS_MAKE_BLOCK), fd };
-    if (!fstat(fd, &st) && !S_ISDIR(st.st_mode)) rule.allowed &= FS_WRITE_FILE | FS_TRUNCATE;
+    struct path_beneath rule = { rights, fd };
+    if (!fstat(fd, &st) && !S_ISDIR(st.st_mode)) rule.allowed &= FS_WRITE_FILE | FS_TRUNCATE | FS_READ_FILE;
     int failed = syscall(ADD_RULE, ruleset, RULE_PATH_BENEATH, &rule, 0) ? errno : 0;
     close(fd);
+    return failed;
+}
+
+// `rights` of what `r` handles are granted beneath the paths.
+static int restrict_self(const struct ruleset *r, int abi, uint64_t rights, const char *const *paths, size_t n)
+{
+    size_t size = abi >= 6 ? sizeof *r : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
+    long fd = syscall(CREATE_RULESET, r, size, 0);
+    if (fd < 0) return errno;
+    int failed = 0;
+    for (size_t i = 0; i < n && !failed; i++) failed = allow((int)fd, paths[i], rights);
+    if (!failed && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) failed = errno;
+    if (!failed && syscall(RESTRICT_SELF, fd, 0)) failed = errno;
+    close((int)fd);
     return failed;
 }
 
@@ -63,14 +78,14 @@ int etch_landlock_restrict(const char *const *writable, size_t n_writable)
 {
     int abi = etch_landlock_abi();
     if (!abi) return ENOSYS;
-    struct ruleset r = handled(abi);
-    size_t size = abi >= 6 ? sizeof r : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
-    long fd = syscall(CREATE_RULESET, &r, size, 0);
-    if (fd < 0) return errno;
-    int failed = 0;
-    for (size_t i = 0; i < n_writable && !failed; i++) failed = allow((int)fd, writable[i], r.fs);
-    if (!failed && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) failed = errno;
-    if (!failed && syscall(RESTRICT_SELF, fd, 0)) failed = errno;
-    close((int)fd);
-    return failed;
+    const struct ruleset r = handled(abi);
+    return restrict_self(&r, abi, r.fs & ~(uint64_t)(FS_EXECUTE | FS_IOCTL_DEV | FS_MAKE_CHAR | FS_MAKE_BLOCK), writable, n_writable);
+}
+
+int etch_landlock_restrict_reads(const char *const *readable, size_t n_readable)
+{
+    int abi = etch_landlock_abi();
+    if (!abi) return ENOSYS;
+    const struct ruleset r = { .fs = FS_READ_FILE | FS_READ_DIR };
+    return restrict_self(&r, abi, r.fs, readable, n_readable);
 }

@@ -18,12 +18,10 @@ static PyObject *seccomp_built(PyObject *module, PyObject *args) { return (void)
 static PyObject *seccomp_works(PyObject *module, PyObject *args) { return (void)module, (void)args, PyBool_FromLong(etch_seccomp_works()); }
 static PyObject *drop_capabilities(PyObject *module, PyObject *args) { return (void)module, (void)args, result(etch_sandbox_drop_capabilities()); }
 
-// landlock(writable: list of bytes)
-static PyObject *landlock(PyObject *module, PyObject *list)
+static PyObject *with_paths(PyObject *list, int (*restrict_to)(const char *const *paths, size_t n))
 {
-    (void)module;
     Py_ssize_t n = PyList_Check(list) ? PyList_Size(list) : -1;
-    if (n < 0) return PyErr_Format(PyExc_TypeError, "landlock(): a list of paths as bytes expected");
+    if (n < 0) return PyErr_Format(PyExc_TypeError, "a list of paths as bytes expected");
     const char **paths = malloc(sizeof *paths * (size_t)(n + 1));
     if (!paths) return PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -33,10 +31,15 @@ static PyObject *landlock(PyObject *module, PyObject *list)
             return NULL;
         }
     }
-    int failed = etch_landlock_restrict(paths, (size_t)n);
+    int failed = restrict_to(paths, (size_t)n);
     free(paths);
     return result(failed);
 }
+
+// landlock(writable: list of bytes)
+static PyObject *landlock(PyObject *module, PyObject *list) { return (void)module, with_paths(list, etch_landlock_restrict); }
+// landlock_reads(readable: list of bytes)
+static PyObject *landlock_reads(PyObject *module, PyObject *list) { return (void)module, with_paths(list, etch_landlock_restrict_reads); }
 
 // seccomp(no_write: bool)
 static PyObject *seccomp(PyObject *module, PyObject *no_write)
@@ -64,7 +67,8 @@ static PyObject *stopped(PyObject *module, PyObject *args)
 }
 
 static PyMethodDef methods[] = {
-    { "landlock_abi", landlock_abi, METH_NOARGS, NULL }, { "landlock", landlock, METH_O, NULL }, { "seccomp_built", seccomp_built, METH_NOARGS, NULL },
+    { "landlock_abi", landlock_abi, METH_NOARGS, NULL }, { "landlock", landlock, METH_O, NULL },
+    { "landlock_reads", landlock_reads, METH_O, NULL }, { "seccomp_built", seccomp_built, METH_NOARGS, NULL },
     { "seccomp_works", seccomp_works, METH_NOARGS, NULL }, { "seccomp", seccomp, METH_O, NULL }, { "stopped", stopped, METH_NOARGS, NULL },
     { "drop_capabilities", drop_capabilities, METH_NOARGS, NULL }, { 0 },
 };

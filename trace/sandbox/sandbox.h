@@ -15,6 +15,9 @@ int etch_landlock_abi(void);
 // 0, or an errno.
 int etch_landlock_restrict(const char *const *writable, size_t n_writable);
 
+// From now on: files and folders can be opened for reading beneath `readable` only. Another layer beside the one above. 0, or an errno.
+int etch_landlock_restrict_reads(const char *const *readable, size_t n_readable);
+
 typedef enum {
     ETCH_SECCOMP_BASE,      // sockets, programs, processes, other processes' memory and signals, file metadata, the system's state
     ETCH_SECCOMP_NO_WRITE,  // opening files for writing, making and removing them: for kernels without Landlock
