@@ -102,8 +102,8 @@ class OddConfig(LlamaConfig):
 class OddForCausalLM(LlamaForCausalLM):
     config_class = OddConfig
 
-    def forward(self, input_ids=None, **kwargs):
-        out = super().forward(input_ids=input_ids, **kwargs)
+    def forward(self, input_ids=None, past_key_values=None, **kwargs):
+        out = super().forward(input_ids=input_ids, past_key_values=past_key_values, **kwargs)
         out.logits = BODY
         return out
 """
