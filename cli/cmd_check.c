@@ -32,7 +32,7 @@ static int print_rows(const etch_check_report *r, bool portable)
 static void print_text(const etch_job *job, const etch_check_report *r)
 {
     const etch_emit_report *e = &r->export.emit;
-    printf("%s exports (task %s, recipe %s, sizes from the %s)\n", job->model, job->task, job->recipe, r->weightless ? "config" : "weights");
+    printf("%s exports (task %s, recipe %s, sizes from the %s)\n", job->model, job->task_file ? job->task_file : job->task, job->recipe, r->weightless ? "config" : "weights");
     printf("file     %10.2f MB: constants %.2f MB, program %.2f MB\n", (double)e->file_bytes / 1e6, (double)(e->constant_bytes + e->named_bytes) / 1e6,
            (double)(e->file_bytes - e->constant_bytes - e->named_bytes) / 1e6);
     printf("running  %10.2f MB of planned memory, of which state (KV cache) %.2f MB\n", (double)e->arena_bytes / 1e6, (double)r->state_bytes / 1e6);

@@ -37,6 +37,18 @@ def embedding_model(tmp):
 
 
 @test
+def embedding_by_an_encoder(tmp):
+    """Of an encoder-decoder model, feature-extraction is the encoder."""
+    import numpy as np
+    from safetensors.numpy import load_file, save_file
+    io, model, out = load_file(weights.golden("t5", weights.GUIDE)), weights.write_model("t5", tmp + "/model", weights.GUIDE), tmp + "/out"
+    ids, states = io["s0.encoder.in0"], io["s0.encoder.out0"]
+    save_file({"s0.forward.in0": ids, "s0.forward.in1": np.ones_like(ids), "s0.forward.out0": states}, tmp + "/io.safetensors")
+    ok("export", "--model", model, "--task", "feature-extraction", "-o", out)
+    ok("verify", out + "/model.pte", tmp + "/io.safetensors", *TOL)
+
+
+@test
 def portable_tasks(tmp):
     """The kernels alone, on what docs/EXPORTING.md exports for XNNPACK: steps of an encoder-decoder, images, masked tokens."""
     out = os.path.join(tmp, "out")
