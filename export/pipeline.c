@@ -13,6 +13,8 @@ static const struct { const char *name; etch_pass_fn fn; unsigned recipes; } pas
     { "dce", etch_pass_dce, P | X },              // the trace holds everything that the model computed
     { "alias", etch_pass_alias, P | X },
     { "cse", etch_pass_cse, P | X },              // before decompose: equal composites are one decomposition
+    { "complex", etch_pass_complex, P | X },
+    { "dce", etch_pass_dce, P | X },              // the complex nodes
     { "decompose", etch_pass_decompose, P | X },
     { "alias", etch_pass_alias, P | X },
     { "packed_rows", etch_pass_packed_rows, P | X },  // before quantize, which takes packed integers from under casts only

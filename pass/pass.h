@@ -1,7 +1,7 @@
 // All passes over a program, one file each. A pass leaves the graph verified (etch_program_verify) or returns an error that speaks of the model.
 //
 // Every pass has the same signature, so that a pipeline is a table of {name, function}. Usual order:
-//   alias · cse · decompose · alias · fold · scalars · types · cse · dce · mutations
+//   alias · cse · complex · decompose · alias · fold · scalars · types · cse · dce · mutations
 // `fold`, `scalars` and `types` may run again after passes that make new nodes. `mutations` comes last: nothing may move nodes after it.
 #ifndef ETCH_PASS_PASS_H
 #define ETCH_PASS_PASS_H
@@ -31,6 +31,7 @@ typedef etch_status *(*etch_pass_fn)(etch_program *p, const etch_pass_opts *o);
 etch_status *etch_pass_alias(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;      // removes nodes that change nothing
 etch_status *etch_pass_cse(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;        // one node for equal nodes, one leaf for equal leaves
 etch_status *etch_pass_dce(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;        // removes what no output needs
+etch_status *etch_pass_complex(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;    // complex numbers become pairs of real ones
 etch_status *etch_pass_decompose(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;  // only rows with an .out name remain
 etch_status *etch_pass_fold(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;       // small constants become DATA; refuses random values
 etch_status *etch_pass_scalars(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;    // numbers leave Tensor slots

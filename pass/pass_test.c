@@ -17,7 +17,7 @@
 static const struct { const char *name; etch_pass_fn fn; } passes[] = {
     { "alias", etch_pass_alias }, { "cse", etch_pass_cse },         { "dce", etch_pass_dce },     { "decompose", etch_pass_decompose },
     { "fold", etch_pass_fold },   { "scalars", etch_pass_scalars }, { "types", etch_pass_types }, { "mutations", etch_pass_mutations },
-    { "packed_rows", etch_pass_packed_rows },
+    { "complex", etch_pass_complex }, { "packed_rows", etch_pass_packed_rows },
 };
 
 static etch_pass_fn pass_named(const char *file)

@@ -28,7 +28,8 @@ ETCH = os.path.join(os.environ.get("ETCH_BUILD", os.path.join(ROOT, "build")), "
 MAPPING = {"text-generation": "CAUSAL_LM", "fill-mask": "MASKED_LM", "image-classification": "IMAGE_CLASSIFICATION",
            "object-detection": "OBJECT_DETECTION",
            "text2text-generation": "SEQ_TO_SEQ_CAUSAL_LM", "automatic-speech-recognition": "SPEECH_SEQ_2_SEQ",
-           "ctc": "CTC", "audio-classification": "AUDIO_CLASSIFICATION", "image-segmentation": "SEMANTIC_SEGMENTATION"}
+           "ctc": "CTC", "text-classification": "SEQUENCE_CLASSIFICATION", "token-classification": "TOKEN_CLASSIFICATION",
+           "audio-classification": "AUDIO_CLASSIFICATION", "image-segmentation": "SEMANTIC_SEGMENTATION"}
 
 
 def kinds(task):
@@ -63,10 +64,10 @@ def one(kind, task, folder, recipe, official):
     model = architectures.stored(folder, task)
     calls = architectures.cases(model, task)
     start = time.time()
-    image = task in ("object-detection", "image-classification")
+    image = task in ("object-detection", "image-classification", "image-segmentation")
     flags = ("--max_seq_len", 64) if task == "text-generation" else ("--image_size", architectures.IMAGE) if image else ()
     try:
-        code, out, err = run("export", "--model", folder, "--task", task, "--recipe", recipe, *flags, "-o", os.path.join(folder, "out"))
+        code, out, err = run("export", "--model", folder, "--task", architectures.NAMED.get(task, task), "--recipe", recipe, *flags, "-o", os.path.join(folder, "out"))
         if code:
             return dict(stage="export", code=code, message=err.strip().splitlines()[0] if err.strip() else "", more=err[-1500:])
         took = time.time() - start

@@ -12,8 +12,12 @@ import transformers as T
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 AUTO = {"text-generation": "AutoModelForCausalLM", "fill-mask": "AutoModelForMaskedLM",
-        "image-classification": "AutoModelForImageClassification", "object-detection": "AutoModelForObjectDetection", "text2text-generation": "AutoModelForSeq2SeqLM",
-        "automatic-speech-recognition": "AutoModelForSpeechSeq2Seq"}
+        "image-classification": "AutoModelForImageClassification", "object-detection": "AutoModelForObjectDetection",
+        "text2text-generation": "AutoModelForSeq2SeqLM",
+        "automatic-speech-recognition": "AutoModelForSpeechSeq2Seq", "ctc": "AutoModelForCTC",
+        "audio-classification": "AutoModelForAudioClassification", "text-classification": "AutoModelForSequenceClassification",
+        "token-classification": "AutoModelForTokenClassification", "image-segmentation": "AutoModelForSemanticSegmentation"}
+NAMED = {"ctc": "automatic-speech-recognition"}  # tasks that share a name on the command line
 
 VOCAB, LENGTH, IMAGE = 256, 128, 64
 LIMIT = 4_000_000  # parameters of a tiny model
@@ -75,7 +79,17 @@ MORE = {
     "xlstm": dict(hidden_size=128, num_heads=4, embedding_dim=128, num_blocks=2, num_hidden_layers=2),
     "cpmant": dict(dim_head=16, dim_ff=128),
     "longcat_flash": dict(qk_head_dim=24, head_dim=8, moe_topk=2, zero_expert_num=2),
+    "llama4_text": dict(intermediate_size_mlp=128, num_local_experts=4, num_hidden_layers=2, attention_chunk_size=4),
     "bailing_hybrid": dict(_HYBRID), "lfm3": dict(_HYBRID, layer_types=["conv", "full_attention"]),
+    # audio
+    **{kind: dict(conv_dim=(16, 16, 16), conv_stride=(5, 4, 4), conv_kernel=(10, 4, 4), num_feat_extract_layers=3, num_conv_pos_embeddings=8,
+                  num_conv_pos_embedding_groups=4, classifier_proj_size=32)
+       for kind in ("wav2vec2", "hubert", "wavlm", "unispeech", "unispeech-sat", "data2vec-audio", "wav2vec2-conformer")},
+    "sew": dict(conv_dim=(16, 16, 16), conv_stride=(5, 4, 4), conv_kernel=(10, 4, 4), num_feat_extract_layers=3, num_conv_pos_embeddings=8,
+                num_conv_pos_embedding_groups=4, classifier_proj_size=32),
+    "wav2vec2-bert": dict(feature_projection_input_dim=32, conv_depthwise_kernel_size=7, classifier_proj_size=32),
+    "audio-spectrogram-transformer": dict(max_length=64, num_mel_bins=32, patch_size=16),
+    "speech_to_text": dict(num_mel_bins=16, input_feat_per_channel=16, conv_channels=32, max_source_positions=64, max_target_positions=64),
     # vision
     "bit": dict(hidden_sizes=(16, 32), depths=(1, 1), embedding_size=16, num_groups=4),
     "convnext": dict(hidden_sizes=(16, 32), depths=(1, 2), num_stages=2, layer_scale_init_value=0.5),
@@ -197,6 +211,23 @@ def _image(model):
     return [("forward", [x], [model(x).logits])]
 
 
+def _audio(model):
+    """Two lengths where the input is samples or frames of any number; a spectrogram of the config's size else."""
+    g, frames, width = torch.Generator().manual_seed(7), getattr(model.config, "max_length", None), getattr(model.config, "num_mel_bins", None)
+    if isinstance(frames, int) and isinstance(width, int) and frames > 20:
+        shapes = [(1, frames, width)]
+    elif model.main_input_name == "input_values":
+        shapes = [(1, 8000), (1, 4321)]
+    else:
+        width = getattr(model.config, "feature_projection_input_dim", None) or width
+        shapes = [(1, 50, width), (1, 33, width)]
+    out = []
+    for shape in shapes:
+        x = torch.randn(shape, generator=g)
+        out.append(("forward", [x], [model(x).logits]))
+    return out
+
+
 def _detection(model):
     x = _pixels(model)
     out = model(x)
@@ -216,6 +247,7 @@ def _seq2seq(model):
 
 
 CASES = {"text-generation": _generation, "fill-mask": _masked, "image-classification": _image, "object-detection": _detection,
+         "text-classification": _masked, "token-classification": _masked, "image-segmentation": _image, "ctc": _audio, "audio-classification": _audio,
          "text2text-generation": _seq2seq, "automatic-speech-recognition": _seq2seq}
 
 

@@ -69,15 +69,18 @@ def seq2seq(program, model):
 RUN = {"fill-mask": (T.AutoModelForMaskedLM, masked, ()), "image-classification": (T.AutoModelForImageClassification, image, ()),
        "object-detection": (T.AutoModelForObjectDetection, detection, ("--image_size", 64)),
        "text2text-generation": (T.AutoModelForSeq2SeqLM, seq2seq, ()), "automatic-speech-recognition": (T.AutoModelForSpeechSeq2Seq, seq2seq, ())}
+KIND = {"fill-mask": "encoder", "image-classification": "vision", "object-detection": "detection", "text2text-generation": "encoder-decoder",
+        "automatic-speech-recognition": "encoder-decoder"}
 
 
 @pytest.mark.parametrize("recipe", ["portable", "xnnpack"])
 @pytest.mark.parametrize("name", list(TASKS))
-def test_task(name, recipe, folder, etch, tmp_path):
+def test_task(name, recipe, folder, etch, result, tmp_path):
     auto, run, flags = RUN[TASKS[name]]
+    result.of(name, KIND[TASKS[name]], TASKS[name], recipe)
     etch("export", "--model", folder(name), "--task", TASKS[name], "--recipe", recipe, *flags, "-o", tmp_path)
     torch.manual_seed(0)
     model = auto.from_pretrained(folder(name)).eval()
     with torch.no_grad():
         for got, want in run(Official(tmp_path / "model.pte"), model):
-            torch.testing.assert_close(got, want, **TOL)
+            result.close(got, want, **TOL)

@@ -20,9 +20,11 @@ class Task:
 
 
 class MaskedLMExportableModule:
+    auto_class, task = "AutoModelForMaskedLM", Task.name
+
     def __init__(self, folder, options):
         config = model.read_config(folder)
-        self.model = model.load("AutoModelForMaskedLM", folder, config, Task.name, dtype=options["dtype"])
+        self.model = model.load(self.auto_class, folder, config, self.task, dtype=options["dtype"])
         positions = options["max_seq_len"] or getattr(config, "max_position_embeddings", 64)
         self.longest = max(positions - 1, 1)
         self.dynamic = not options["disable_dynamic_shapes"]

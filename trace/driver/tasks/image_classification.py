@@ -24,9 +24,11 @@ class Task:
 
 
 class VisionEncoderExportableModule:
+    auto_class, task = "AutoModelForImageClassification", Task.name
+
     def __init__(self, folder, options):
         config = model.read_config(folder)
-        self.model = model.load("AutoModelForImageClassification", folder, config, Task.name, dtype=options["dtype"])
+        self.model = model.load(self.auto_class, folder, config, self.task, dtype=options["dtype"])
         self.size = image_size(config, options["image_size"])
         self.channels = getattr(config, "num_channels", 3)
         self.metadata = metadata.common(config, getattr(self.model, "generation_config", None), options["dtype"])

@@ -1,0 +1,62 @@
+"""What the tests found out about models, for docs/MODELS.md: the fixture `result` compares and remembers, BUILD/models.json holds what is remembered.
+
+models.json: {"MODEL TASK": {"model", "kind", "task", "note", "recipes": {RECIPE: largest difference}, "reason"}}; a reason where it is refused.
+"""
+import json
+import os
+
+import pytest
+import torch
+
+PATH = os.path.join(os.environ.get("ETCH_BUILD", "build"), "models.json")
+
+
+class Result:
+    def __init__(self):
+        self.entry, self.recipe, self.largest = None, None, 0.0
+
+    def of(self, model, kind, task, recipe):
+        self.entry, self.recipe = dict(model=model, kind=kind, task=task, note="", reason="", recipes={}), recipe
+
+    def close(self, got, want, **tolerance):
+        torch.testing.assert_close(got, want, **tolerance)
+        self.largest = max(self.largest, (got.double() - want.double()).abs().max().item()) if got.numel() else self.largest
+
+    def note(self, text):
+        self.entry["note"] = text
+
+    def refused(self, reason):
+        self.entry["reason"] = reason
+
+    def store(self, everything):
+        entry = everything.setdefault(f"{self.entry['model']} {self.entry['task']}", self.entry)
+        entry.update({key: self.entry[key] for key in ("kind", "note", "reason")})
+        if not self.entry["reason"]:
+            entry["recipes"][self.recipe] = self.largest
+
+
+@pytest.fixture(scope="session")
+def everything():
+    found = {}
+    yield found
+    if not found:
+        return
+    known = {}
+    if os.path.exists(PATH):
+        with open(PATH, encoding="utf-8") as f:
+            known = json.load(f)
+    for key, entry in found.items():  # a run of some tests keeps what others found
+        if not entry["reason"]:
+            entry["recipes"] = {**known.get(key, {}).get("recipes", {}), **entry["recipes"]}
+        known[key] = entry
+    with open(PATH, "w", encoding="utf-8") as f:
+        json.dump(known, f, indent=1, sort_keys=True)
+
+
+@pytest.fixture
+def result(request, everything):
+    out = Result()
+    failed = request.session.testsfailed
+    yield out
+    if out.entry and request.session.testsfailed == failed:
+        out.store(everything)
