@@ -93,7 +93,7 @@ static etch_status *read_pair(etch_gguf *g, cursor *c)
     if (etch_str_eqz(key, "split.count") && type == 2) {
         uint16_t n;
         memcpy(&n, before.b.ptr + before.at, 2);
-        if (n > 1) return ETCH_ERR(ETCH_UNSUPPORTED, "the file is one of %d parts; merge them first (llama-gguf-split --merge)", n);
+        if (n > 1) return ETCH_ERR(ETCH_UNSUPPORTED, "the file is one of %d parts; merge them first (gguf-split --merge)", n);
     }
     return NULL;
 }
