@@ -1,6 +1,7 @@
 // In: the processor and $ETCH_ISA. Out: feature bits.
 #include "base/cpu.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,9 +11,13 @@
 #include <sys/auxv.h>
 #endif
 
+// Asked once: a virtual machine leaves the processor at each cpuid.
 static unsigned machine(void)
 {
-    unsigned f = 0;
+    enum { KNOWN = 1 << 30 };
+    static atomic_uint seen;
+    unsigned f = atomic_load(&seen);
+    if (f & KNOWN) return f & ~(unsigned)KNOWN;
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) f |= ETCH_CPU_AVX2;
@@ -30,6 +35,7 @@ static unsigned machine(void)
     f |= ETCH_CPU_DOTPROD;
 #endif
 #endif
+    atomic_store(&seen, f | KNOWN);
     return f;
 }
 

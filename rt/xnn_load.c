@@ -113,6 +113,22 @@ static etch_status *per_channel(loader *l, etch_xnn_value *v, etch_fb_table q)
     return NULL;
 }
 
+// Positive, normal and finite: a range of bit patterns. There are millions, so sixteen are looked at in one go.
+static etch_status *check_block_scales(const uint16_t *s, size_t n)
+{
+    enum { LOWEST = 0x0080, HIGHEST = 0x7f7f, STEP = 16 };
+    for (size_t i = 0; i < n; i += STEP) {
+        uint16_t bad = 0;
+        size_t m = n - i < STEP ? n - i : STEP;
+        if (m == STEP)
+            for (size_t j = 0; j < STEP; j++) bad |= (uint16_t)((uint16_t)(s[i + j] - LOWEST) > HIGHEST - LOWEST);
+        else
+            for (size_t j = 0; j < m; j++) bad |= (uint16_t)((uint16_t)(s[i + j] - LOWEST) > HIGHEST - LOWEST);
+        if (bad) return BAD("a scale of the blocks %zu to %zu is not positive, normal and finite", i, i + m - 1);
+    }
+    return NULL;
+}
+
 static etch_status *per_group(loader *l, etch_xnn_value *v, etch_fb_table q)
 {
     int64_t group = etch_fb_get_i32(q, ETCH_FB(PerChannelGroupQuant, group_size)), dim = etch_fb_get_i32(q, ETCH_FB(PerChannelGroupQuant, channel_dim));
@@ -141,9 +157,7 @@ static etch_status *per_group(loader *l, etch_xnn_value *v, etch_fb_table q)
         ETCH_TRYF(usable(&l->x->arena, (etch_span){ bf16.p, 2 * (size_t)bf16.n }, 2 * (uint64_t)bf16.n, 2, &p), "scales");
         v->block_scales = (const uint16_t *)(const void *)p;
     }
-    for (size_t i = 0; i < v->n_scales; i++)
-        if (!scale_is_usable(etch_bf16_to_f32(v->block_scales[i]))) return BAD("scale %zu is unusable", i);
-    return NULL;
+    return check_block_scales(v->block_scales, v->n_scales);
 }
 
 static etch_status *quantisation(loader *l, etch_xnn_value *v, etch_fb_table t)
