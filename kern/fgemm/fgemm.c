@@ -123,13 +123,18 @@ static etch_fgemm_end end_of(const etch_fgemm *g, size_t j, size_t n, size_t nr,
     return e;
 }
 
-// Cache lines of weights that will be laid out next: `n` rows of `bytes` from `at`, read `step` lines at a time while tiles are computed.
-typedef struct { const uint8_t *at; size_t stride, bytes, n, next, step; } ahead;
+// Weights that will be laid out next: `n` rows of `bytes` from `row`, whose cache lines are fetched `step` at a time while tiles are computed.
+typedef struct { const uint8_t *row; size_t stride, bytes, n, at, step; } ahead;
 
 static void fetch_ahead(ahead *f)
 {
-    size_t lines = ceil_div(f->bytes, 64), end = f->next + f->step < lines * f->n ? f->next + f->step : lines * f->n;
-    for (; f->next < end; f->next++) __builtin_prefetch(f->at + f->next / lines * f->stride + f->next % lines * 64, 0, 2);
+    for (size_t s = 0; s < f->step && f->n; s++) {
+        __builtin_prefetch(f->row + f->at, 0, 2);
+        if ((f->at += 64) < f->bytes) continue;
+        f->at = 0;
+        f->row += f->stride;
+        f->n--;
+    }
 }
 
 // What lay_out_b will read for the tile of columns [j, j + n), spread over `calls`.
