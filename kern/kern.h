@@ -11,6 +11,7 @@ typedef struct etch_kern_cx {
     // Optional: inner loops for large f32 products and threads to spread them over. NULL: the scalar loops, on the calling thread.
     const struct etch_fgemm_kernels *fgemm;
     const struct etch_attention_isa *attention;   // the same for attention over f32
+    const struct etch_ew_kernels *ew;             // and for elementwise ops, softmax, norms (kern/fast.h)
     struct etch_pool *pool;
 } etch_kern_cx;
 

@@ -1,5 +1,6 @@
 // One kernel call of a program against its op row. In: operator name, value ids. Out: a decoded instruction whose argument array the
 // kernel takes as it is, or an error that names the argument.
+#include "kern/fast.h"
 #include "rt/method.h"
 
 #define BAD(...) ETCH_ERR(ETCH_INVALID, __VA_ARGS__)
@@ -189,7 +190,7 @@ etch_status *etch_rt__decode_kernel(etch_rt_method *m, etch_str name, etch_fb_ve
 {
     in->kind = RT_KERNEL;
     ETCH_TRY(find_row(name, (int)args.n, &in->op));
-    in->kern = etch_kern_find(in->op->id);
+    in->kern = etch_kern_find_fast(in->op->id);
     if (!in->kern || !in->op->shape) return ETCH_ERR(ETCH_UNSUPPORTED, "operator %.*s has no kernel in etch", ETCH_STR_ARGS(name));
     ETCH_TRY(reserve_lists(m, in, args));
     int n_params = n_out_params(in->op), at = 0;
