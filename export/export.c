@@ -93,8 +93,8 @@ etch_status *etch_export_trace(const etch_job *job, etch_progress *progress, etc
 static etch_status *note_lowering(etch_export_report *r)
 {
     if (!r->emit.n_bfloat16) return NULL;
-    etch_buf_printf(&r->notes, "%d nodes stay outside XNNPACK, which computes with bfloat16 on few processors only (AVX512-BF16, Arm BF16): "
-                               "float16 would go inside\n", r->emit.n_bfloat16);
+    etch_buf_printf(&r->notes, "%d nodes stay outside XNNPACK, which has no convolution, pooling or resizing of bfloat16: float16 would go inside\n",
+                    r->emit.n_bfloat16);
     return etch_buf_check(&r->notes);
 }
 

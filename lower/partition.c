@@ -1,10 +1,10 @@
 // Recipe xnnpack: which nodes go into delegates. In: lm->steps, all nodes. Out: lm->groups, and lm->steps with one step a group.
 //
-// A node qualifies when its row has a rule (column xnn), the rule agrees, and every tensor it touches is of rank 1 to 6 (constants: up to
-// 6) without an empty size, all float32 or all float16. (bfloat16 stays outside: of it XNNPACK has a product on few processors, and
-// nothing else.) Qualifying nodes and the others form alternating stages: stage k of the delegate side takes every qualifying node whose
-// arguments are known after stage k-1 of the other side. That gives the fewest delegates that an order of execution allows, each is
-// acyclic with the rest by construction, and the result depends on the order of nodes alone.
+// A node qualifies when its row has a rule (column xnn), the rule agrees, and every tensor it touches is of rank 1 to 6 (constants: up to 6)
+// without an empty size, all of one type: float32, float16, or bfloat16 where the rule takes it. Qualifying nodes and the others form alternating
+// stages: stage k of the delegate side takes every qualifying node whose arguments are known after stage k-1 of the other side. That gives the
+// fewest delegates that an order of execution allows, each is acyclic with the rest by construction, and the result depends on the order of nodes
+// alone.
 //
 // A group is dropped, and the stages formed again, unless it has a product or convolution, or arithmetic over more than 1024 elements: a
 // delegate call reshapes a whole XNNPACK runtime, which a lone view or a scalar expression is not worth.
@@ -34,8 +34,7 @@ typedef struct part {
 // NULL when XNNPACK can hold the tensor, otherwise why not.
 static const char *tensor_misfit(const lw_method *lm, const etch_tensor *t, bool is_const)
 {
-    if (t->dtype == ETCH_BF16) return "bfloat16, of which XNNPACK has a product on few processors only";
-    if (t->dtype != ETCH_F32 && t->dtype != ETCH_F16) return "an operand or result is neither float32 nor float16";
+    if (t->dtype != ETCH_F32 && t->dtype != ETCH_F16 && t->dtype != ETCH_BF16) return "an operand or result is no float tensor";
     if (t->rank > 6) return "more than 6 dimensions";
     if (t->rank == 0 && !is_const) return "a scalar that is computed at run time";
     for (int i = 0; i < t->rank; i++)
@@ -49,6 +48,7 @@ static void must_fit(fit *f, const etch_tensor *t, bool is_const)
 {
     const char *why = tensor_misfit(f->lm, t, is_const);
     if (!why && !f->rule->casts && t->dtype != f->dtype) why = "operands and result have several types";
+    if (!why && t->dtype == ETCH_BF16 && !f->rule->bfloat16) why = "XNNPACK cannot do it in bfloat16";
     if (why) f->misfit = why;
 }
 
@@ -67,7 +67,7 @@ static const xnn_rule *rule_for(const lw_method *lm, const etch_node *n, const c
     *out_outside = "XNNPACK has no such operator, or no rule for it";
     if (!r) return NULL;
     fit f = { lm, r, n->n_outs && !n->outs[0]->is_scalar ? n->outs[0]->t.dtype : ETCH_F32, NULL, 0 };
-    if (f.dtype == ETCH_BF16 && r->weight != XNN_MOVES) lm->lp->report.n_bfloat16++;
+    if (f.dtype == ETCH_BF16 && !r->bfloat16) lm->lp->report.n_bfloat16++;
     etch_node_each_use(n, use_fits, &f);
     for (int i = 0; i < n->n_outs; i++) {
         if (n->outs[i]->is_scalar) f.misfit = "it defines a symbol";

@@ -31,8 +31,8 @@ struct xnn_build {
     int datatype;        // what it computes in
 };
 
-static int datatype_of(etch_dtype d) { return d == ETCH_F16 ? XNN_FP16 : XNN_FP32; }
-bool xnn_is_half(const etch_value *v) { return v->t.dtype == ETCH_F16; }
+static int datatype_of(etch_dtype d) { return d == ETCH_F16 ? XNN_FP16 : d == ETCH_BF16 ? XNN_BF16 : XNN_FP32; }
+bool xnn_is_half(const etch_value *v) { return v->t.dtype == ETCH_F16 || v->t.dtype == ETCH_BF16; }
 void xnn_compute_wide(xnn_build *x, bool on) { x->datatype = on ? XNN_FP32 : datatype_of(x->result); }
 
 etch_fbb *xnn_fbb(xnn_build *x) { return &x->fb; }
@@ -164,16 +164,17 @@ static etch_status *scalar_of(xnn_build *x, int datatype, double v, uint32_t *ou
             *out_id = x->scalars[i].id;
             return NULL;
         }
-    bool half = datatype == XNN_FP16;
     float f = (float)v;
-    uint16_t h = etch_f32_to_f16(f);
+    etch_dtype dtype = datatype == XNN_FP16 ? ETCH_F16 : datatype == XNN_BF16 ? ETCH_BF16 : ETCH_F32;
+    uint8_t bytes[4] = { 0 };
+    uint32_t bits;
+    etch_store_double(bytes, dtype, 0, (double)f);
+    memcpy(&bits, bytes, 4);
     etch_value *data;
     lw_slot *slot;
-    etch_tensor t = { .dtype = ETCH_F32, .rank = 1, .sizes = { etch_dim_of(1) }, .data = &f, .capacity = 4 };
-    if (half) t = (etch_tensor){ .dtype = ETCH_F16, .rank = 1, .sizes = { etch_dim_of(1) }, .data = &h, .capacity = 2 };
-    char name[16];
-    if (half) snprintf(name, sizeof name, "f16_%04x", h);
-    else snprintf(name, sizeof name, "f32_%08x", etch_f32_bits(f));
+    etch_tensor t = { .dtype = dtype, .rank = 1, .sizes = { etch_dim_of(1) }, .data = bytes, .capacity = etch_dtype_size(dtype) };
+    char name[24];
+    snprintf(name, sizeof name, "%s_%0*x", etch_dtype_name(dtype), dtype == ETCH_F32 ? 8 : 4, bits);
     ETCH_TRY(etch_method_add_data(x->lm->m, &t, &data));
     ETCH_TRY(lw_slot_add(x->lm, data, &slot));
     ETCH_TRY(xnn_const(x, data, 1, (int64_t[]){ 1 }, etch_str_of(name), out_id));
@@ -260,20 +261,24 @@ etch_status *xnn_in(xnn_build *x, etch_value *v, uint32_t *out_id)
     return NULL;
 }
 
+etch_status *xnn_in_wide(xnn_build *x, etch_value *v, uint32_t *out_id)
+{
+    uint32_t in;
+    if (v->t.dtype == ETCH_F32) return xnn_in(x, v, out_id);
+    ETCH_TRY(xnn_in(x, v, &in));
+    xnn_value d = plain(XNN_FP32, v->t.rank, lw_slot_of(v)->bound);
+    ETCH_TRY(xnn_define(x, &d, out_id));
+    return xnn_convert(x, in, *out_id);
+}
+
 etch_status *xnn_in_dynamic(xnn_build *x, etch_value *v, uint32_t *out_id)
 {
     known *k;
     ETCH_TRY(find(x, v, &k));
     if (k->dynamic == XNN_NONE) {
-        uint32_t in, wide;
-        ETCH_TRY(xnn_in(x, v, &in));
-        xnn_value d = plain(XNN_FP32, v->t.rank, lw_slot_of(v)->bound);
-        if (xnn_is_half(v)) {
-            ETCH_TRY(xnn_define(x, &d, &wide));
-            ETCH_TRY(xnn_convert(x, in, wide));
-            in = wide;
-        }
-        d.datatype = XNN_QDINT8;
+        uint32_t in;
+        ETCH_TRY(xnn_in_wide(x, v, &in));
+        xnn_value d = plain(XNN_QDINT8, v->t.rank, lw_slot_of(v)->bound);
         d.quant = ETCH_FBU(XNNQuantParams, PerTokenDynamicQuant);
         d.nonbatch_dims = 1;
         ETCH_TRY(xnn_define(x, &d, &k->dynamic));

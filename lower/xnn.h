@@ -17,7 +17,7 @@ typedef enum {
 typedef struct xnn_rule {
     xnn_weight weight;
     bool takes_clamp;        // a clamp of its only result may become output_min_max
-    // Can XNNPACK run this node? Asked after the common conditions (partition.c): all float32 or all float16, rank 1 to 6, sizes at least
+    // Can XNNPACK run this node? Asked after the common conditions (partition.c): of one float type, rank 1 to 6, sizes at least
     // 1.
     bool (*can)(const lw_method *lm, const etch_node *n);
     etch_status *(*write)(xnn_build *x, const etch_node *n);
@@ -25,6 +25,7 @@ typedef struct xnn_rule {
     etch_status *(*absorb)(xnn_build *x, const etch_node *n);
     bool own_types;          // constants may have other types than the operands: `can` looks at them
     bool casts;              // operands and results need not have one type
+    bool bfloat16;           // XNNPACK takes it in bfloat16 too, or the rule computes in float32 between converts
 } xnn_rule;
 
 // NULL: stays outside.
@@ -70,7 +71,11 @@ etch_status *xnn_temp(xnn_build *x, int rank, const int64_t *dims, uint32_t *out
 // Temporaries and scalars of the node being written are float32 (on) or of the type of its result (off, as each node starts): composites
 // that float16 would cost digits or range compute in float32 between two converts.
 void xnn_compute_wide(xnn_build *x, bool on);
-bool xnn_is_half(const etch_value *v);
+bool xnn_is_half(const etch_value *v);     // float16 or bfloat16
+// XNNPACK's products of two live operands, softmax and means take no bfloat16, and scalars in it have 8 bits.
+static inline bool xnn_needs_wide(const etch_value *v) { return v->t.dtype == ETCH_BF16; }
+// The operand as float32: itself, or through a convert.
+etch_status *xnn_in_wide(xnn_build *x, etch_value *v, uint32_t *out_id) ETCH_MUST_USE;
 etch_status *xnn_convert(xnn_build *x, uint32_t in, uint32_t out) ETCH_MUST_USE;
 // A constant of one element, dims [1], of the type that the node computes in.
 etch_status *xnn_scalar(xnn_build *x, double v, uint32_t *out_id) ETCH_MUST_USE;

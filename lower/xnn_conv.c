@@ -200,7 +200,7 @@ static etch_status *write_conv(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_conv;
-const xnn_rule xnn_rule_conv = { XNN_HEAVY, true, can_conv, write_conv, NULL, false, false };
+const xnn_rule xnn_rule_conv = { XNN_HEAVY, true, can_conv, write_conv, NULL, false, false, false };
 
 // ---- batch norm: folded into the convolution before it, else a product and a sum
 static bool can_batch_norm(const lw_method *lm, const etch_node *n)
@@ -229,8 +229,8 @@ static etch_status *write_batch_norm(xnn_build *x, const etch_node *n)
     uint32_t in, s, b, t, out;
     ETCH_TRY(norm_factors(x, n, NULL, &scale, &shift));
     if (xnn_is_half(v)) {
-        ETCH_TRY(xnn_const_node(x, ETCH_OP__to_copy, (etch_val[]){ etch_val_tensor(&scale->t), etch_val_int(ETCH_F16) }, 2, &scale));
-        ETCH_TRY(xnn_const_node(x, ETCH_OP__to_copy, (etch_val[]){ etch_val_tensor(&shift->t), etch_val_int(ETCH_F16) }, 2, &shift));
+        ETCH_TRY(xnn_const_node(x, ETCH_OP__to_copy, (etch_val[]){ etch_val_tensor(&scale->t), etch_val_int(v->t.dtype) }, 2, &scale));
+        ETCH_TRY(xnn_const_node(x, ETCH_OP__to_copy, (etch_val[]){ etch_val_tensor(&shift->t), etch_val_int(v->t.dtype) }, 2, &shift));
     }
     if (nhwc) ETCH_TRY(xnn_in_nhwc(x, v, &in));
     else ETCH_TRY(xnn_in(x, v, &in));
@@ -246,7 +246,7 @@ static etch_status *write_batch_norm(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_batch_norm;
-const xnn_rule xnn_rule_batch_norm = { XNN_LIGHT, true, can_batch_norm, write_batch_norm, absorb_batch_norm, false, false };
+const xnn_rule xnn_rule_batch_norm = { XNN_LIGHT, true, can_batch_norm, write_batch_norm, absorb_batch_norm, false, false, false };
 
 // ---- pooling
 typedef struct pool { int64_t kernel[2], stride[2], padding[2], dilation[2]; } pool;
@@ -310,8 +310,8 @@ static etch_status *write_max_pool(xnn_build *x, const etch_node *n) { return wr
 static etch_status *write_avg_pool(xnn_build *x, const etch_node *n) { return write_pool(x, n, false); }
 
 extern const xnn_rule xnn_rule_max_pool2d, xnn_rule_avg_pool2d;
-const xnn_rule xnn_rule_max_pool2d = { XNN_LIGHT, false, can_max_pool, write_max_pool, NULL, false, false };
-const xnn_rule xnn_rule_avg_pool2d = { XNN_LIGHT, false, can_avg_pool, write_avg_pool, NULL, false, false };
+const xnn_rule xnn_rule_max_pool2d = { XNN_LIGHT, false, can_max_pool, write_max_pool, NULL, false, false, false };
+const xnn_rule xnn_rule_avg_pool2d = { XNN_LIGHT, false, can_avg_pool, write_avg_pool, NULL, false, false, false };
 
 // ---- bilinear resizing to a fixed size
 #define ALIGN_CORNERS 8
@@ -344,4 +344,4 @@ static etch_status *write_resize(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_upsample_bilinear2d;
-const xnn_rule xnn_rule_upsample_bilinear2d = { XNN_LIGHT, false, can_resize, write_resize, NULL, false, false };
+const xnn_rule xnn_rule_upsample_bilinear2d = { XNN_LIGHT, false, can_resize, write_resize, NULL, false, false, false };

@@ -61,7 +61,7 @@ static bool can_unary(const lw_method *lm, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_unary;
-const xnn_rule xnn_rule_unary = { XNN_LIGHT, false, can_unary, write_unary, NULL, false, false };
+const xnn_rule xnn_rule_unary = { XNN_LIGHT, false, can_unary, write_unary, NULL, false, false, true };
 
 static etch_status *write_clamp(xnn_build *x, const etch_node *n)
 {
@@ -87,7 +87,7 @@ static bool can_clamp(const lw_method *lm, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_clamp;
-const xnn_rule xnn_rule_clamp = { XNN_LIGHT, false, can_clamp, write_clamp, NULL, false, false };
+const xnn_rule xnn_rule_clamp = { XNN_LIGHT, false, can_clamp, write_clamp, NULL, false, false, true };
 
 static etch_status *write_leaky_relu(xnn_build *x, const etch_node *n)
 {
@@ -101,7 +101,7 @@ static etch_status *write_leaky_relu(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_leaky_relu;
-const xnn_rule xnn_rule_leaky_relu = { XNN_LIGHT, false, always, write_leaky_relu, NULL, false, false };
+const xnn_rule xnn_rule_leaky_relu = { XNN_LIGHT, false, always, write_leaky_relu, NULL, false, false, false };
 
 // A value like the operand, in the operand's layout.
 static etch_status *like(xnn_build *x, const etch_node *n, uint32_t *out)
@@ -112,11 +112,11 @@ static etch_status *like(xnn_build *x, const etch_node *n, uint32_t *out)
     return xnn_temp(x, v->t.rank, d, out);
 }
 
-// ---- types: float32 and float16 into each other
+// ---- types: float32 into the 16-bit floats and back
 static bool can_cast(const lw_method *lm, const etch_node *n)
 {
     (void)lm;
-    return n->args[0].t->dtype != n->outs[0]->t.dtype;   // both are float32 or float16 (partition.c)
+    return (n->args[0].t->dtype == ETCH_F32) != (n->outs[0]->t.dtype == ETCH_F32);
 }
 
 static etch_status *write_cast(xnn_build *x, const etch_node *n)
@@ -127,7 +127,7 @@ static etch_status *write_cast(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_cast;
-const xnn_rule xnn_rule_cast = { XNN_MOVES, false, can_cast, write_cast, NULL, false, true };
+const xnn_rule xnn_rule_cast = { XNN_MOVES, false, can_cast, write_cast, NULL, false, true, true };
 
 // gelu: the payload's node is the erf form. approximate="tanh" is another function: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), written out.
 static etch_status *gelu(xnn_build *x, const etch_node *n, uint32_t in, uint32_t out)
@@ -150,7 +150,7 @@ static etch_status *gelu(xnn_build *x, const etch_node *n, uint32_t in, uint32_t
     return XNN_BINARY(x, XNNMultiply, t[0], t[1], out);
 }
 
-// The official partitioner leaves float16 outside; here it computes in float32, as PyTorch does.
+// The official partitioner leaves 16-bit floats outside; here they are computed in float32, as PyTorch does.
 static etch_status *write_gelu(xnn_build *x, const etch_node *n)
 {
     uint32_t in, out, wide_in, wide_out;
@@ -165,7 +165,7 @@ static etch_status *write_gelu(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_gelu;
-const xnn_rule xnn_rule_gelu = { XNN_LIGHT, false, always, write_gelu, NULL, false, false };
+const xnn_rule xnn_rule_gelu = { XNN_LIGHT, false, always, write_gelu, NULL, false, false, true };
 
 // pow with exponent 2 or 3.
 static etch_status *write_square(xnn_build *x, const etch_node *n)
@@ -185,7 +185,7 @@ static bool can_square(const lw_method *lm, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_square;
-const xnn_rule xnn_rule_square = { XNN_LIGHT, false, can_square, write_square, NULL, false, false };
+const xnn_rule xnn_rule_square = { XNN_LIGHT, false, can_square, write_square, NULL, false, false, true };
 
 // ---- two operands
 static bool can_binary(const lw_method *lm, const etch_node *n)
@@ -229,7 +229,7 @@ static etch_status *write_binary(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_binary;
-const xnn_rule xnn_rule_binary = { XNN_LIGHT, true, can_binary, write_binary, NULL, false, false };
+const xnn_rule xnn_rule_binary = { XNN_LIGHT, true, can_binary, write_binary, NULL, false, false, true };
 
 static bool can_binary_scalar(const lw_method *lm, const etch_node *n)
 {
@@ -246,11 +246,22 @@ static bool can_binary_scalar(const lw_method *lm, const etch_node *n)
 
 static etch_status *write_binary_scalar(xnn_build *x, const etch_node *n)
 {
-    uint32_t a, b, out;
-    ETCH_TRY(ends(x, n, &a, &out));
-    ETCH_TRY(xnn_scalar(x, etch_val_as_double(&n->args[1]), &b));
-    return binary_node(x, n->op->id, a, b, out);
+    uint32_t a, b, out, wide;
+    double scalar = etch_val_as_double(&n->args[1]);
+    if (!xnn_needs_wide(n->outs[0])) {
+        ETCH_TRY(ends(x, n, &a, &out));
+        ETCH_TRY(xnn_scalar(x, scalar, &b));
+        return binary_node(x, n->op->id, a, b, out);
+    }
+    xnn_compute_wide(x, true);
+    ETCH_TRY(xnn_in_wide(x, etch_arg_value(&n->args[0]), &a));
+    ETCH_TRY(xnn_scalar(x, scalar, &b));
+    ETCH_TRY(like(x, n, &wide));
+    etch_value *target = xnn_written_as(x, n->outs[0]);   // limits of a folded clamp go to the next node
+    ETCH_TRY(binary_node(x, n->op->id, a, b, wide));
+    ETCH_TRY(xnn_in_place_of(x, target, &out));
+    return xnn_convert(x, wide, out);
 }
 
 extern const xnn_rule xnn_rule_binary_scalar;
-const xnn_rule xnn_rule_binary_scalar = { XNN_LIGHT, true, can_binary_scalar, write_binary_scalar, NULL, false, false };
+const xnn_rule xnn_rule_binary_scalar = { XNN_LIGHT, true, can_binary_scalar, write_binary_scalar, NULL, false, false, true };

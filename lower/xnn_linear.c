@@ -50,7 +50,11 @@ static etch_status *write_linear(xnn_build *x, const etch_node *n)
     etch_value *w = stored_weight(p.weight, p.is_kn, &flags);
     ETCH_TRY(xnn_in(x, p.in, &in));
     ETCH_TRY(xnn_const(x, w, 2, lw_slot_of(w)->bound, xnn_name_of(w), &weight));
-    if (p.bias) ETCH_TRY(xnn_const(x, p.bias, 1, (int64_t[]){ lw_slot_of(p.weight)->bound[p.is_kn ? 1 : 0] }, xnn_name_of(p.bias), &bias));
+    if (p.bias) {
+        etch_str name = xnn_name_of(p.bias);
+        if (xnn_needs_wide(p.bias)) ETCH_TRY(xnn_const_float32(x, p.bias, &p.bias));   // products of bfloat16 take biases of float32
+        ETCH_TRY(xnn_const(x, p.bias, 1, (int64_t[]){ lw_slot_of(p.weight)->bound[p.is_kn ? 1 : 0] }, name, &bias));
+    }
     ETCH_TRY(xnn_out(x, n->outs[0], &out));
     etch_fbb *b = xnn_fbb(x);
     etch_fbo t = etch_fbb_table(b, ETCH_FB_XNNFullyConnected);
@@ -63,7 +67,7 @@ static etch_status *write_linear(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_linear;
-const xnn_rule xnn_rule_linear = { XNN_HEAVY, true, can_linear, write_linear, NULL, false, false };
+const xnn_rule xnn_rule_linear = { XNN_HEAVY, true, can_linear, write_linear, NULL, false, false, true };
 
 // ---- bmm: [.., M, K] x [.., K, N]
 static bool can_bmm(const lw_method *lm, const etch_node *n)
@@ -105,11 +109,22 @@ static etch_status *write_bmm(xnn_build *x, const etch_node *n)
     uint32_t a, b, out;
     etch_value *vb = etch_arg_value(&n->args[1]);
     bool folded = folded_transpose(n) && vb->def->user;
-    ETCH_TRY(xnn_in(x, etch_arg_value(&n->args[0]), &a));
-    ETCH_TRY(xnn_in(x, folded ? etch_arg_value(&vb->def->args[0]) : vb, &b));
+    const uint32_t flags = folded ? TRANSPOSED : 0;
+    bool is_wide = xnn_needs_wide(n->outs[0]);
+    etch_status *(*in)(xnn_build *, etch_value *, uint32_t *) = is_wide ? xnn_in_wide : xnn_in;
+    ETCH_TRY(in(x, etch_arg_value(&n->args[0]), &a));
+    ETCH_TRY(in(x, folded ? etch_arg_value(&vb->def->args[0]) : vb, &b));
+    if (!is_wide) {
+        ETCH_TRY(xnn_out(x, n->outs[0], &out));
+        return xnn_binary(x, ETCH_FBU(XNodeUnion, XNNBatchMatrixMultiply), ETCH_FB_XNNBatchMatrixMultiply, a, b, out, flags);
+    }
+    uint32_t wide;
+    xnn_compute_wide(x, true);
+    ETCH_TRY(xnn_temp(x, n->outs[0]->t.rank, lw_slot_of(n->outs[0])->bound, &wide));
+    ETCH_TRY(xnn_binary(x, ETCH_FBU(XNodeUnion, XNNBatchMatrixMultiply), ETCH_FB_XNNBatchMatrixMultiply, a, b, wide, flags));
     ETCH_TRY(xnn_out(x, n->outs[0], &out));
-    return xnn_binary(x, ETCH_FBU(XNodeUnion, XNNBatchMatrixMultiply), ETCH_FB_XNNBatchMatrixMultiply, a, b, out, folded ? TRANSPOSED : 0);
+    return xnn_convert(x, wide, out);
 }
 
 extern const xnn_rule xnn_rule_bmm;
-const xnn_rule xnn_rule_bmm = { XNN_HEAVY, false, can_bmm, write_bmm, absorb_bmm, false, false };
+const xnn_rule xnn_rule_bmm = { XNN_HEAVY, false, can_bmm, write_bmm, absorb_bmm, false, false, true };

@@ -20,7 +20,7 @@
 #define HUGE_NEGATIVE(d) ((d) == ETCH_F16 ? -6e4 : -1e30)
 #define FINITE(d) ((d) == ETCH_F16 ? -61440.0f : -3e38f)
 
-static bool is_float(const etch_value *v) { return v && (v->t.dtype == ETCH_F32 || v->t.dtype == ETCH_F16); }
+static bool is_float(const etch_value *v) { return v && etch_dtype_is_float(v->t.dtype) && v->t.dtype != ETCH_F64; }
 
 static bool scalar_data(const etch_value *v, float *out)
 {

@@ -14,14 +14,23 @@ static bool can_softmax(const lw_method *lm, const etch_node *n)
 
 static etch_status *write_softmax(xnn_build *x, const etch_node *n)
 {
-    uint32_t in, out;
-    ETCH_TRY(xnn_in(x, etch_arg_value(&n->args[0]), &in));
+    uint32_t in, out, wide;
+    etch_value *v = etch_arg_value(&n->args[0]);
+    if (!xnn_needs_wide(v)) {
+        ETCH_TRY(xnn_in(x, v, &in));
+        ETCH_TRY(xnn_out(x, n->outs[0], &out));
+        return XNN_UNARY(x, XNNSoftmax, in, out);
+    }
+    xnn_compute_wide(x, true);
+    ETCH_TRY(xnn_in_wide(x, v, &in));
+    ETCH_TRY(xnn_temp(x, v->t.rank, lw_slot_of(v)->bound, &wide));
+    ETCH_TRY(XNN_UNARY(x, XNNSoftmax, in, wide));
     ETCH_TRY(xnn_out(x, n->outs[0], &out));
-    return XNN_UNARY(x, XNNSoftmax, in, out);
+    return xnn_convert(x, wide, out);
 }
 
 extern const xnn_rule xnn_rule_softmax;
-const xnn_rule xnn_rule_softmax = { XNN_LIGHT, false, can_softmax, write_softmax, NULL, false, false };
+const xnn_rule xnn_rule_softmax = { XNN_LIGHT, false, can_softmax, write_softmax, NULL, false, false, true };
 
 // Bounds of t as [rows, 1, columns, 1], with the last n_last dims as columns.
 static void rows_columns(const lw_slot *s, int n_last, int64_t dims[4])
@@ -100,7 +109,16 @@ static etch_status *write_mean(xnn_build *x, const etch_node *n)
         ETCH_TRY(mean_node(x, rows, mean));
     } else {
         ETCH_TRY(to_rows(x, v, trailing(n), &rows, dims));
-        ETCH_TRY(row_mean(x, rows, dims[0], &mean));
+        if (xnn_needs_wide(v)) {
+            uint32_t wide, wide_mean;
+            xnn_compute_wide(x, true);
+            ETCH_TRY(xnn_temp(x, 4, dims, &wide));
+            ETCH_TRY(xnn_convert(x, rows, wide));
+            ETCH_TRY(row_mean(x, wide, dims[0], &wide_mean));
+            xnn_compute_wide(x, false);
+            ETCH_TRY(xnn_temp(x, 4, (int64_t[]){ dims[0], 1, 1, 1 }, &mean));
+            ETCH_TRY(xnn_convert(x, wide_mean, mean));
+        } else ETCH_TRY(row_mean(x, rows, dims[0], &mean));
     }
     ETCH_TRY(xnn_out(x, n->outs[0], &out));
     xnn_shape_of(&n->outs[0]->t, shape);
@@ -108,7 +126,7 @@ static etch_status *write_mean(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_mean;
-const xnn_rule xnn_rule_mean = { XNN_LIGHT, false, can_mean, write_mean, NULL, false, false };
+const xnn_rule xnn_rule_mean = { XNN_LIGHT, false, can_mean, write_mean, NULL, false, false, true };
 
 // ---- layer norm: (x - mean) * rsqrt(mean((x - mean)^2) + eps) * weight + bias
 static bool const_or_none(const etch_val *a) { return a->kind == ETCH_V_NONE || xnn_is_const(a); }
@@ -171,4 +189,4 @@ static etch_status *write_layer_norm(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_layer_norm;
-const xnn_rule xnn_rule_layer_norm = { XNN_LIGHT, false, can_layer_norm, write_layer_norm, NULL, false, false };
+const xnn_rule xnn_rule_layer_norm = { XNN_LIGHT, false, can_layer_norm, write_layer_norm, NULL, false, false, true };

@@ -123,5 +123,5 @@ static etch_status *write_channel(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_linear_dynamic, xnn_rule_linear_channel;
-const xnn_rule xnn_rule_linear_dynamic = { XNN_HEAVY, true, can_dynamic, write_dynamic, NULL, true, false };
-const xnn_rule xnn_rule_linear_channel = { XNN_HEAVY, true, can_channel, write_channel, NULL, true, false };
+const xnn_rule xnn_rule_linear_dynamic = { XNN_HEAVY, true, can_dynamic, write_dynamic, NULL, true, false, true };
+const xnn_rule xnn_rule_linear_channel = { XNN_HEAVY, true, can_channel, write_channel, NULL, true, false, false };

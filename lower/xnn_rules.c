@@ -11,7 +11,7 @@
 #include "op/ops.def"
 #undef OP
 
-const xnn_rule xnn_rule_NONE = { XNN_MOVES, false, NULL, NULL, NULL, false, false };
+const xnn_rule xnn_rule_NONE = { XNN_MOVES, false, NULL, NULL, NULL, false, false, false };
 
 const xnn_rule *lw_xnn_rule(etch_op_id id)
 {

@@ -35,7 +35,7 @@ static etch_status *write_reshape(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_reshape;
-const xnn_rule xnn_rule_reshape = { XNN_MOVES, false, can_reshape, write_reshape, NULL, false, false };
+const xnn_rule xnn_rule_reshape = { XNN_MOVES, false, can_reshape, write_reshape, NULL, false, false, true };
 
 static bool can_copy(const lw_method *lm, const etch_node *n)
 {
@@ -44,7 +44,7 @@ static bool can_copy(const lw_method *lm, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_copy;
-const xnn_rule xnn_rule_copy = { XNN_MOVES, false, can_copy, write_reshape, NULL, false, false };
+const xnn_rule xnn_rule_copy = { XNN_MOVES, false, can_copy, write_reshape, NULL, false, false, true };
 
 // ---- permute, transpose
 static void permutation(const etch_node *n, int perm[6])
@@ -85,7 +85,7 @@ static etch_status *write_permute(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_permute;
-const xnn_rule xnn_rule_permute = { XNN_MOVES, false, can_permute, write_permute, NULL, false, false };
+const xnn_rule xnn_rule_permute = { XNN_MOVES, false, can_permute, write_permute, NULL, false, false, true };
 
 // ---- slice, select, split
 // One slice along `dim`; the other dims whole.
@@ -179,7 +179,7 @@ static etch_status *write_slice(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_slice;
-const xnn_rule xnn_rule_slice = { XNN_MOVES, false, can_slice, write_slice, NULL, false, false };
+const xnn_rule xnn_rule_slice = { XNN_MOVES, false, can_slice, write_slice, NULL, false, false, true };
 
 static bool can_select(const lw_method *lm, const etch_node *n)
 {
@@ -208,7 +208,7 @@ static etch_status *write_select(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_select;
-const xnn_rule xnn_rule_select = { XNN_MOVES, false, can_select, write_select, NULL, false, false };
+const xnn_rule xnn_rule_select = { XNN_MOVES, false, can_select, write_select, NULL, false, false, true };
 
 static bool can_split(const lw_method *lm, const etch_node *n)
 {
@@ -240,7 +240,7 @@ static etch_status *write_split(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_split;
-const xnn_rule xnn_rule_split = { XNN_MOVES, false, can_split, write_split, NULL, false, false };
+const xnn_rule xnn_rule_split = { XNN_MOVES, false, can_split, write_split, NULL, false, false, true };
 
 // ---- cat
 static etch_status *cat_node(xnn_build *x, const uint32_t *in, int n, int axis, uint32_t out)
@@ -307,7 +307,7 @@ static etch_status *write_cat(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_cat;
-const xnn_rule xnn_rule_cat = { XNN_MOVES, false, can_cat, write_cat, NULL, false, false };
+const xnn_rule xnn_rule_cat = { XNN_MOVES, false, can_cat, write_cat, NULL, false, false, true };
 
 // ---- stack: a join of operands with a size of 1 put in
 static bool can_stack(const lw_method *lm, const etch_node *n)
@@ -336,7 +336,7 @@ static etch_status *write_stack(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_stack;
-const xnn_rule xnn_rule_stack = { XNN_MOVES, false, can_stack, write_stack, NULL, false, false };
+const xnn_rule xnn_rule_stack = { XNN_MOVES, false, can_stack, write_stack, NULL, false, false, true };
 
 // ---- expand: one dim of size 1 repeated n times, as joins of copies (n a product of numbers up to 5). Same size: nothing.
 static bool expanded_dim(const etch_node *n, int *dim, int64_t *times)
@@ -388,7 +388,7 @@ static etch_status *write_expand(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_expand;
-const xnn_rule xnn_rule_expand = { XNN_MOVES, false, can_expand, write_expand, NULL, false, false };
+const xnn_rule xnn_rule_expand = { XNN_MOVES, false, can_expand, write_expand, NULL, false, false, true };
 
 // ---- constant_pad_nd: pairs from the last dim backwards
 static bool can_pad(const lw_method *lm, const etch_node *n)
@@ -421,4 +421,4 @@ static etch_status *write_pad(xnn_build *x, const etch_node *n)
 }
 
 extern const xnn_rule xnn_rule_pad;
-const xnn_rule xnn_rule_pad = { XNN_MOVES, false, can_pad, write_pad, NULL, false, false };
+const xnn_rule xnn_rule_pad = { XNN_MOVES, false, can_pad, write_pad, NULL, false, false, false };
