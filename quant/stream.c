@@ -5,8 +5,8 @@
 
 #include "base/num.h"
 #include "kern/quantize/quantize.h"
+#include "kern/packed/repack.h"
 #include "pass/packed.h"
-#include "quant/repack.h"
 
 #define BLOCK_BYTES ((size_t)2 << 20)
 

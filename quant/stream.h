@@ -12,7 +12,7 @@ typedef struct etch_quant_result {
     float *scales;          // [rows, groups], until they are written
     int64_t n_scales;
     double error, energy;   // sum (w - q s)^2, sum w^2
-    int64_t kept;           // scales whose group kept the checkpoint's integers (quant/repack.h)
+    int64_t kept;           // scales whose group kept the checkpoint's integers (kern/packed/repack.h)
     bool done;
 } etch_quant_result;
 

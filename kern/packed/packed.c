@@ -94,8 +94,10 @@ void etch_packed_row(const etch_packed *p, int64_t row, int16_t *q, float *scale
 
 void etch_packed_values(const etch_packed *p, const int16_t *q, const float *scales, const float *offsets, int64_t from, int64_t to, float *out)
 {
-    for (int64_t at = from; at < to; at += p->group) {
-        const float s = scales[at / p->group], o = offsets[at / p->group];
-        for (int64_t k = at; k < at + p->group; k++) out[k - from] = (float)q[k] * s + o;
+    for (int64_t at = from; at < to;) {
+        const int64_t g = at / p->group, end = (g + 1) * p->group < to ? (g + 1) * p->group : to;
+        const float s = scales[g], o = offsets[g];
+        for (int64_t k = at; k < end; k++) out[k - from] = (float)q[k] * s + o;
+        at = end;
     }
 }

@@ -45,7 +45,7 @@ bool etch_packed_format_parse(etch_str name, etch_packed_format *out);  // "gptq
 // One row: q[cols], scales[cols / group], offsets[cols / group]. value = q * scale + offset, each operation rounded to f32.
 void etch_packed_row(const etch_packed *p, int64_t row, int16_t *q, float *scales, float *offsets);
 void etch_packed__block_row(const etch_packed *p, int64_t row, int16_t *q, float *scales, float *offsets);  // of block storage
-// The values of columns [from, to) of such a row, whole groups.
+// The values of columns [from, to) of such a row.
 void etch_packed_values(const etch_packed *p, const int16_t *q, const float *scales, const float *offsets, int64_t from, int64_t to, float *out);
 
 #endif

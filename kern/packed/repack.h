@@ -3,8 +3,8 @@
 // The integers of a group go as they are, with their scale, when the scheme can hold them: a group of the scheme lies within one of the source,
 // the source has no offset there, all integers are in range, and the sign of the scale is allowed (a scale that must be positive is negated
 // together with the integers). Any other group is dequantised and quantized again by the scheme's rule.
-#ifndef ETCH_QUANT_REPACK_H
-#define ETCH_QUANT_REPACK_H
+#ifndef ETCH_KERN_PACKED_REPACK_H
+#define ETCH_KERN_PACKED_REPACK_H
 
 #include "kern/packed/packed.h"
 #include "kern/quantize/quantize.h"

@@ -1,4 +1,4 @@
-#include "quant/repack.h"
+#include "kern/packed/repack.h"
 
 #include <math.h>
 
@@ -10,31 +10,33 @@ size_t etch_repack_scratch(const etch_repack *r)
     return (2 * (cols / (size_t)r->from->group) + cols) * sizeof(float) + cols * sizeof(int16_t);
 }
 
-static bool keep(const etch_repack *r, const int16_t *from, int64_t n, float scale, int8_t *q, float *out_scale)
+// The error of a kept group follows from the scales alone: sum (q s - q' s')^2 = (s -+ s')^2 sum q^2.
+static bool keep(const etch_repack *r, const int16_t *from, int64_t n, float scale, int8_t *q, float *out_scale, etch_quant_sums *sums)
 {
     const int lo = -(1 << (r->to.bits - 1)), hi = -lo - 1;
     int min = 0, max = 0;
+    int64_t squares = 0;
     for (int64_t i = 0; i < n; i++) {
         min = from[i] < min ? from[i] : min;
         max = from[i] > max ? from[i] : max;
     }
-    const bool zero = scale == 0 || (!min && !max);
+    const bool zero = scale == 0 || (!min && !max && isfinite(scale));
     const bool negate = !zero && scale < 0 && -max >= lo && -min <= hi;
     const bool fits = negate || (min >= lo && max <= hi && (scale > 0 || r->signed_scales));
     if (!zero && (!isnormal(scale) || !fits)) return false;
-    *out_scale = zero ? 1 : negate ? -scale : scale;
-    if (r->bf16_scales) *out_scale = etch_bf16_to_f32(etch_f32_to_bf16(*out_scale));
-    for (int64_t i = 0; i < n; i++) q[i] = zero ? 0 : (int8_t)(negate ? -from[i] : from[i]);
-    return isnormal(*out_scale);
-}
-
-static void add_errors(const float *values, const int8_t *q, float scale, int64_t n, etch_quant_sums *sums)
-{
+    float to = zero ? 1 : negate ? -scale : scale;
+    if (r->bf16_scales) to = etch_bf16_to_f32(etch_f32_to_bf16(to));
+    if (!isnormal(to)) return false;
+    const int sign = zero ? 0 : negate ? -1 : 1;
     for (int64_t i = 0; i < n; i++) {
-        const double w = (double)values[i], e = w - (double)((float)q[i] * scale);
-        sums->error += e * e;
-        sums->energy += w * w;
+        q[i] = (int8_t)(sign * from[i]);
+        squares += q[i] * q[i];
     }
+    const double e = (double)(negate ? -scale : scale) - (double)to;
+    sums->error += e * e * (double)squares;
+    sums->energy += (double)scale * (double)scale * (double)squares;
+    *out_scale = to;
+    return true;
 }
 
 int64_t etch_repack_row(const etch_repack *r, int64_t row, void *scratch, int8_t *q, float *scales, etch_quant_sums *sums)
@@ -46,16 +48,15 @@ int64_t etch_repack_row(const etch_repack *r, int64_t row, void *scratch, int8_t
     int16_t *from = (int16_t *)(void *)(values + p->cols);
     int64_t kept = 0;
     etch_packed_row(p, row, from, from_scales, offsets);
-    etch_packed_values(p, from, from_scales, offsets, 0, p->cols, values);
     for (int64_t at = 0; at < p->cols; at += group) {
         const int64_t g = at / p->group;
         float *scale = &scales[at / group];
-        if (p->group % group == 0 && offsets[g] == 0 && keep(r, from + at, group, from_scales[g], q + at, scale)) {
-            add_errors(values + at, q + at, *scale, group, sums);
+        if (p->group % group == 0 && offsets[g] == 0 && keep(r, from + at, group, from_scales[g], q + at, scale, sums)) {
             kept++;
-        } else {
-            etch_quantize_row(values + at, group, &one, q + at, scale, sums);
+            continue;
         }
+        etch_packed_values(p, from, from_scales, offsets, at, at + group, values);
+        etch_quantize_row(values, group, &one, q + at, scale, sums);
     }
     return kept;
 }

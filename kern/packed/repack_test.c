@@ -7,7 +7,7 @@
 #include <math.h>
 
 #include "base/num.h"
-#include "quant/repack.h"
+#include "kern/packed/repack.h"
 
 enum { BLOCKS = 5 };
 
@@ -42,7 +42,7 @@ static int64_t run(bool signed_scales, bool bf16, int bits, int64_t group, int8_
     return etch_repack_row(&r, 0, scratch, q, scales, sums);
 }
 
-void test_quant_repack__keeps_what_fits(void **state)
+void test_kern_repack__keeps_what_fits(void **state)
 {
     (void)state;
     int8_t q[32 * BLOCKS];
