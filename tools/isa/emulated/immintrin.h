@@ -53,6 +53,14 @@ static inline __m512 _mm512_cvtph_ps(__m256i v)
     return _mm512_loadu_ps(half);
 }
 
+static inline int _mm512_reduce_add_epi32(__m512i v)
+{
+    uint32_t x[16], s = 0;
+    memcpy(x, &v, sizeof x);
+    for (int i = 0; i < 16; i++) s += x[i];
+    return (int)s;
+}
+
 static inline void _mm512_i32scatter_ps(void *to, __m512i at, __m512 v, int scale)
 {
     int32_t i[16];
