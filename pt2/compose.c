@@ -4,7 +4,10 @@ static const char *const einsum_params[] = { "equation", "tensors", NULL };
 static const char *const im2col_params[] = { "self", "kernel_size", "dilation", "padding", "stride", NULL };
 static const char *const col2im_params[] = { "self", "output_size", "kernel_size", "dilation", "padding", "stride", NULL };
 
+static const char *const pad_params[] = { "self", "pad", "value", NULL };
+
 static const pt2_composition compositions[] = {
+    { "aten::constant_pad_nd", pad_params, pt2_pad },
     { "aten::einsum", einsum_params, pt2_einsum },
     { "aten::im2col", im2col_params, pt2_im2col },
     { "aten::col2im", col2im_params, pt2_col2im },

@@ -1,4 +1,4 @@
-// Operators of PyTorch that etch has no row for, as compositions of rows; the same ones that etch's torch makes in Python.
+// Operators of PyTorch that etch has no row for, or not in all their forms, as compositions of rows; etch's torch makes the same in Python.
 #ifndef ETCH_PT2_COMPOSE_H
 #define ETCH_PT2_COMPOSE_H
 
@@ -22,6 +22,7 @@ etch_status *pt2_call(pt2_reader *r, etch_op_id id, const etch_val *args, int n,
 #define PT2_CALL(r, id, out, ...) pt2_call((r), ETCH_OP_##id, PT2_ARGS(__VA_ARGS__), (out))
 static inline etch_val pt2_dims(etch_dim *p, int n) { return (etch_val){ .kind = ETCH_V_INTS, .ints = { p, n } }; }
 
+etch_status *pt2_pad(pt2_reader *r, const etch_val *args, etch_value **out) ETCH_MUST_USE;
 etch_status *pt2_einsum(pt2_reader *r, const etch_val *args, etch_value **out) ETCH_MUST_USE;
 etch_status *pt2_im2col(pt2_reader *r, const etch_val *args, etch_value **out) ETCH_MUST_USE;
 etch_status *pt2_col2im(pt2_reader *r, const etch_val *args, etch_value **out) ETCH_MUST_USE;
