@@ -10,7 +10,7 @@ import struct
 import subprocess
 
 import weights
-from harness import REFERENCE, ROOT, TINY, Skip, etch, main, ok, refused, sha, test
+from harness import ETCH, REFERENCE, ROOT, TINY, Skip, etch, main, ok, refused, sha, test
 
 # Families: the recorded results of PyTorch eager, 8 tokens of prefill and three steps on the cache. float32 against float32 with another summation
 # order: 1e-4 absolute and relative leaves a margin of about 20 over what is seen.
