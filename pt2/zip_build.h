@@ -9,7 +9,7 @@ typedef struct zip_part { const char *name; etch_span bytes; } zip_part;
 static inline void zip_le(etch_buf *b, uint64_t v, int n)
 {
     for (int i = 0; i < n; i++) {
-        uint8_t byte = i < 8 ? (uint8_t)(v >> (8 * i)) : 0;
+        uint8_t byte = (uint8_t)(i < 8 ? v >> (8 * i) : 0);
         etch_buf_put(b, &byte, 1);
     }
 }
