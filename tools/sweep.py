@@ -100,7 +100,7 @@ def main():
     p.add_argument("--official", action="store_true")
     p.add_argument("--json")
     p.add_argument("--keep")
-    a = p.parse_args()
+    a = p.parse_intermixed_args()
     results = {}
     for kind in a.kinds or kinds(a.task):
         with tempfile.TemporaryDirectory() as tmp:

@@ -7,7 +7,7 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.dirname(os.path.abspath(__file__))]
 
-from results import everything, result  # noqa: E402, F401
+from results import result  # noqa: E402, F401
 
 
 @pytest.fixture(scope="session")

@@ -28,35 +28,27 @@ class Result:
     def refused(self, reason):
         self.entry["reason"] = reason
 
-    def store(self, everything):
-        entry = everything.setdefault(f"{self.entry['model']} {self.entry['task']}", self.entry)
-        entry.update({key: self.entry[key] for key in ("kind", "note", "reason")})
+    def store(self):
+        """At once, so that a run of some tests, or one that is interrupted, keeps what others found."""
+        known, key = _known(), f"{self.entry['model']} {self.entry['task']}"
         if not self.entry["reason"]:
-            entry["recipes"][self.recipe] = self.largest
+            self.entry["recipes"] = {**known.get(key, {}).get("recipes", {}), self.recipe: self.largest}
+        known[key] = self.entry
+        with open(PATH, "w", encoding="utf-8") as f:
+            json.dump(known, f, indent=1, sort_keys=True)
 
 
-@pytest.fixture(scope="session")
-def everything():
-    found = {}
-    yield found
-    if not found:
-        return
-    known = {}
-    if os.path.exists(PATH):
-        with open(PATH, encoding="utf-8") as f:
-            known = json.load(f)
-    for key, entry in found.items():  # a run of some tests keeps what others found
-        if not entry["reason"]:
-            entry["recipes"] = {**known.get(key, {}).get("recipes", {}), **entry["recipes"]}
-        known[key] = entry
-    with open(PATH, "w", encoding="utf-8") as f:
-        json.dump(known, f, indent=1, sort_keys=True)
+def _known():
+    if not os.path.exists(PATH):
+        return {}
+    with open(PATH, encoding="utf-8") as f:
+        return json.load(f)
 
 
 @pytest.fixture
-def result(request, everything):
+def result(request):
     out = Result()
     failed = request.session.testsfailed
     yield out
     if out.entry and request.session.testsfailed == failed:
-        out.store(everything)
+        out.store()

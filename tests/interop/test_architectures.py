@@ -30,7 +30,7 @@ CHOSEN = {
     ("encoder", FILL): "electra modernbert mobilebert squeezebert convbert nystromformer esm",
     ("encoder-decoder", SEQ): "bart pegasus marian m2m_100 mvp",
     ("encoder-decoder, experts", SEQ): "switch_transformers",
-    ("relative position bias", SEQ): "umt5",
+    ("relative position bias", SEQ): "umt5 longt5",
     ("convolution", IMAGE): "resnet convnext convnextv2 regnet mobilenet_v1 mobilenet_v2 bit poolformer",
     ("vision transformer", IMAGE): "levit beit dinov2 segformer swinv2 hiera clip siglip",
     ("detection", "object-detection"): "yolos",
@@ -53,9 +53,10 @@ REFUSED = {
     "led text2text-generation": ("encoder-decoder", ["modeling_led.py:", "data-dependent"]),
 }
 
-# Every architecture with XNNPACK, the first of each kind with the portable recipe too; with ETCH_ALL_RECIPES=1 all with both.
-PORTABLE = list(TABLE) if os.environ.get("ETCH_ALL_RECIPES") else [f"{names.split()[0]} {task}" for (_, task), names in CHOSEN.items()]
-CELLS = [(key, "xnnpack") for key in TABLE] + [(key, "portable") for key in PORTABLE]
+# Two of each kind with XNNPACK, the first of them with the portable recipe too; with ETCH_ALL_ARCHITECTURES=1 all with both (docs/MODELS.md).
+ALL = bool(os.environ.get("ETCH_ALL_ARCHITECTURES"))
+CELLS = [(f"{name} {task}", recipe) for (_, task), names in CHOSEN.items() for recipe, some in (("xnnpack", 2), ("portable", 1))
+         for name in names.split()[:None if ALL else some]]
 SIZED = ("--image_size", architectures.IMAGE)
 FLAGS = {LM: ("--max_seq_len", 64), IMAGE: SIZED, "object-detection": SIZED, "image-segmentation": SIZED}
 

@@ -170,7 +170,10 @@ class Seq2SeqLMExportableModule:
             return out
 
         method.trace("encoder", self.encoder, encode, {name: spec}, ["last_hidden_state"])
-        inputs = {"decoder_input_ids": (torch.int64, [1, 1]), "encoder_hidden_states": (self.model.dtype, hidden["shape"]),
+        states = hidden["shape"]
+        if isinstance(states[1], torch.SymInt) and str(states[1]) != "s0":  # an encoder that pads gives another length than it was given
+            states[1] = _C.symbol("s1", *states[1].range, states[1].example)
+        inputs = {"decoder_input_ids": (torch.int64, [1, 1]), "encoder_hidden_states": (self.model.dtype, states),
                   "cache_position": (torch.int64, [1])}
         method.trace("text_decoder", decoder, decoder.forward, inputs, ["logits"])
         _C.method("sampler")
