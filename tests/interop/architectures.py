@@ -231,7 +231,7 @@ def _audio(model):
 def _detection(model):
     x = _pixels(model)
     out = model(x)
-    return [("forward", [x], [out.logits, out.pred_boxes])]
+    return [("forward", [x], [t for t in out.to_tuple() if isinstance(t, torch.Tensor)])]
 
 
 def _seq2seq(model):
