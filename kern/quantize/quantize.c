@@ -21,7 +21,8 @@ static const rows_fns *best(void)
     static const rows_fns avx2 = { etch_quantize_row__avx2, etch_widen_bf16__avx2 };
     if (etch_cpu_features() & ETCH_CPU_AVX2) f = &avx2;
 #endif
-    return chosen = f;
+    chosen = f;
+    return f;
 }
 
 void etch_quantize_row(const float *w, int64_t k, const etch_quant_scheme *s, int8_t *q, float *scales, etch_quant_sums *sums)
