@@ -49,9 +49,9 @@ def logits(etch, pte, folder):
     import numpy as np
     from safetensors.numpy import load_file, save_file
     feed, out = os.path.join(folder, "in.safetensors"), os.path.join(folder, "out.safetensors")
-    save_file({"s0.forward.in0": np.arange(1, 9, dtype=np.int64)[None], "s0.forward.in1": np.arange(8, dtype=np.int64)}, feed)
+    save_file({"in0": np.arange(1, 9, dtype=np.int64)[None], "in1": np.arange(8, dtype=np.int64)}, feed)
     p = subprocess.run([etch, "run", pte, "--inputs", feed, "--outputs", out], capture_output=True, text=True)
-    return load_file(out)["s0.forward.out0"].astype("float64") if p.returncode == 0 else None
+    return load_file(out)["out0"].astype("float64") if p.returncode == 0 else None
 
 
 def main():
