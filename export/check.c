@@ -195,13 +195,11 @@ static json_t *build(const etch_job *job, const etch_check_report *r, const etch
         json_object_set_new(root, "reason", json_string(etch_status_message(verdict)));
         return root;
     }
-    const etch_emit_report *e = &r->export.emit;
+    json_t *program = etch_report_program(&r->export.emit);
+    json_object_set_new(program, "state_bytes", json_integer((json_int_t)r->state_bytes));
     json_object_set_new(root, "from", json_string(r->weightless ? "config" : "weights"));
     json_object_set_new(root, "operators", operators(r));
-    json_object_set_new(root, "program", json_pack("{s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "bytes", (json_int_t)e->file_bytes, "constant_bytes",
-                                                   (json_int_t)e->constant_bytes, "named_bytes", (json_int_t)e->named_bytes, "arena_bytes",
-                                                   (json_int_t)e->arena_bytes, "state_bytes", (json_int_t)r->state_bytes, "instructions", e->n_instructions,
-                                                   "delegates", e->n_delegates, "nodes", e->n_nodes, "delegated_nodes", e->n_delegated));
+    json_object_set_new(root, "program", program);
     json_object_set_new(root, "export_peak_bytes", json_integer((json_int_t)r->export_bytes));
     return root;
 }

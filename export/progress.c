@@ -3,15 +3,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-double etch_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "base/clock.h"
+
+double etch_now(void) { return 1e-9 * (double)etch_clock_ns(); }
 
 void etch_progress_init(etch_progress *p, bool quiet)
 {

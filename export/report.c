@@ -77,6 +77,13 @@ static json_t *flags(const etch_job *j)
     return o;
 }
 
+json_t *etch_report_program(const etch_emit_report *e)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "bytes", (json_int_t)e->file_bytes, "constant_bytes", (json_int_t)e->constant_bytes,
+                     "named_bytes", (json_int_t)e->named_bytes, "arena_bytes", (json_int_t)e->arena_bytes, "instructions", e->n_instructions, "delegates",
+                     e->n_delegates, "nodes", e->n_nodes, "delegated_nodes", e->n_delegated);
+}
+
 static json_t *build(const etch_job *job, const etch_progress *progress, const etch_export_report *r)
 {
     json_t *stages = json_object();
@@ -84,11 +91,8 @@ static json_t *build(const etch_job *job, const etch_progress *progress, const e
         double had = json_number_value(json_object_get(stages, progress->stages[i].name));
         json_object_set_new(stages, progress->stages[i].name, json_real(had + progress->stages[i].seconds));
     }
-    const etch_emit_report *e = &r->emit;
-    return json_pack("{s:o, s:{s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "job", flags(job), "program", "bytes",
-                     (json_int_t)e->file_bytes, "constant_bytes", (json_int_t)e->constant_bytes, "named_bytes",
-                     (json_int_t)e->named_bytes, "arena_bytes", (json_int_t)e->arena_bytes, "instructions", e->n_instructions, "delegates",
-                     e->n_delegates, "nodes", e->n_nodes, "delegated_nodes", e->n_delegated, "assumptions", guards(r->program), "notes",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "job", flags(job), "program", etch_report_program(&r->emit),
+                     "assumptions", guards(r->program), "notes",
                      etch_report_lines(etch_buf_str(&r->notes)), "weights", tensors(&r->quant), "seconds", stages, "peak_rss_bytes", "tracer",
                      (json_int_t)r->tracer_peak_rss, "export", (json_int_t)r->peak_rss);
 }

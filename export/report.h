@@ -8,6 +8,8 @@
 
 // The lines of a text as a JSON array of strings.
 json_t *etch_report_lines(etch_str s);
+// What was emitted, or would be: sizes in bytes, and counts.
+json_t *etch_report_program(const etch_emit_report *e);
 etch_status *etch_report_write(const etch_job *job, const etch_progress *progress, const etch_export_report *r) ETCH_MUST_USE;
 
 #endif
