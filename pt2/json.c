@@ -6,7 +6,7 @@ const etch_zip_entry *pt2_entry(const etch_pt2 *a, etch_str path)
     char name[1024];
     size_t n = a->root.len + path.len;
     if (n > sizeof name) return NULL;
-    memcpy(name, a->root.ptr, a->root.len);
+    if (a->root.len) memcpy(name, a->root.ptr, a->root.len); // an archive without a common folder has no root to point at
     if (path.len) memcpy(name + a->root.len, path.ptr, path.len);
     return etch_zip_find(&a->zip, (etch_str){ name, n });
 }
