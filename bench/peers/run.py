@@ -72,7 +72,7 @@ def llama_bench(path):
     run("cmake", "-S", source, "-B", build, "-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", "-DBUILD_SHARED_LIBS=OFF", "-DLLAMA_CURL=OFF",
         "-DLLAMA_OPENSSL=OFF", "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_BUILD_SERVER=OFF")
     run("cmake", "--build", build, "--target", "llama-bench", "-j", str(os.cpu_count()))
-    os.symlink(glob.glob(build + "/**/llama-bench", recursive=True)[0], path)
+    os.symlink(next(f for f in glob.glob(build + "/**/llama-bench", recursive=True) if os.path.isfile(f)), path)
 
 
 def encoder_program(shape, task):
