@@ -146,12 +146,12 @@ static void run_softmax(etch_xnn_cx *cx, const etch_xnn_node *n)
 
 // ---- convert
 
-typedef struct { const float *x; int8_t *q; etch_xnn_rowq *rows; size_t n; } dynamic;
+typedef struct { const etch_ew_kernels *ew; const float *x; int8_t *q; etch_xnn_rowq *rows; size_t n; } dynamic;
 
 static void dynamic_span(void *user, size_t from, size_t to)
 {
     const dynamic *d = user;
-    for (size_t i = from; i < to; i++) etch_ew_quantize_row(d->x + i * d->n, d->n, d->q + i * d->n, &d->rows[i].scale, &d->rows[i].zero_point);
+    for (size_t i = from; i < to; i++) d->ew->quantize_row(d->x + i * d->n, d->n, d->q + i * d->n, &d->rows[i].scale, &d->rows[i].zero_point);
 }
 
 // 8-bit to 8-bit in fixed point with 8 fraction bits, as the official kernels do.
@@ -203,7 +203,7 @@ static void run_convert(etch_xnn_cx *cx, const etch_xnn_node *n)
     if (out->type == XT_QDINT8) {
         if (cx->dry || !in->numel) return;
         int64_t n_rows = etch_xnn__n_rows(out);
-        dynamic d = { x, etch_xnn__mut(out), etch_xnn__rows(out), (size_t)(in->numel / n_rows) };
+        dynamic d = { cx->x->ew, x, etch_xnn__mut(out), etch_xnn__rows(out), (size_t)(in->numel / n_rows) };
         etch_xnn__spans(cx->x, (size_t)n_rows, PIECE / d.n + 1, dynamic_span, &d);
         if (cx->x->ties) etch_xnn__count_ties(cx->x->ties, x, (size_t)n_rows, d.n, d.rows, d.q);
         return;

@@ -32,6 +32,8 @@ typedef struct etch_ew_kernels {
     void (*layer_norm)(const float *x, float *y, size_t rows, size_t n, const float *weight, const float *bias, float eps, float *mean, float *rstd);
     // y[n] = sum of the rows of x [rows, n].
     void (*sum_rows)(const float *x, size_t rows, size_t n, float *y);
+    // Dynamic quantisation of one row, as below: q[n], the real scale 1 / s and the zero point z. Every row of kernels.def gives the same bits.
+    void (*quantize_row)(const float *x, size_t n, int8_t *q, float *scale, int32_t *zero);
 } etch_ew_kernels;
 
 // The last row of kernels.def that `features` allow.
@@ -45,7 +47,5 @@ const etch_ew_kernels *etch_ew_row(int i);
 // The real scale of a row is 1 / s. Products with s, not divisions by 1 / s: the two differ in the last bit, which decides ties.
 void etch_ew_range(const float *x, size_t n, float *out_lo, float *out_hi);
 void etch_ew_row_scale(float lo, float hi, float *out_s, float *out_zero);
-// One row with a scale and zero point of its own. Gives the real scale 1/s and z.
-void etch_ew_quantize_row(const float *x, size_t n, int8_t *q, float *out_scale, int32_t *out_zero);
 
 #endif

@@ -6,6 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/cpu.h"
 #include "kern/ew/ew.h"
 
 static void expect(const float *x, size_t n, const int8_t *want, float scale, int32_t zero)
@@ -13,10 +17,14 @@ static void expect(const float *x, size_t n, const int8_t *want, float scale, in
     int8_t q[16];
     float s;
     int32_t z;
-    etch_ew_quantize_row(x, n, q, &s, &z);
-    assert_memory_equal(&s, &scale, 4);
-    assert_int_equal(z, zero);
-    assert_memory_equal(q, want, n);
+    const etch_ew_kernels *kn;
+    for (int r = 0; (kn = etch_ew_row(r)); r++) {
+        if (kn->needs & ~etch_cpu_features()) continue;
+        kn->quantize_row(x, n, q, &s, &z);
+        assert_memory_equal(&s, &scale, 4);
+        assert_int_equal(z, zero);
+        assert_memory_equal(q, want, n);
+    }
 }
 
 void test_kern_ew__quantize_row_rounds_ties_to_even(void **state)
@@ -46,9 +54,35 @@ void test_kern_ew__quantize_row_multiplies_by_the_scale(void **state)
         int8_t q[2];
         float scale;
         int32_t z;
-        etch_ew_quantize_row(x, 2, q, &scale, &z);
+        etch_ew_select(etch_cpu_features())->quantize_row(x, 2, q, &scale, &z);
         float v = x[1] * s;
         int32_t low = (int32_t)v, want = v - (float)low > 0.5f ? low + 1 : v - (float)low < 0.5f ? low : low + low % 2;
         assert_int_equal(q[1], want + z);
+    }
+}
+
+void test_kern_ew__quantize_row_gives_the_same_bits_everywhere(void **state)
+{
+    (void)state;
+    enum { MOST = 700 };
+    static float x[MOST];
+    static int8_t want[MOST], q[MOST];
+    const etch_ew_kernels *ref = etch_ew_row(0), *kn;
+    srand(3);
+    for (size_t n = 0; n < MOST; n += n < 70 ? 1 : 37) {
+        for (int kind = 0; kind < 4; kind++) {
+            for (size_t i = 0; i < n; i++) x[i] = ((float)rand() / (float)RAND_MAX - (kind == 1 ? 0.0f : 0.4f)) * (kind == 2 ? 1e30f : 3.0f);
+            if (kind == 3 && n) x[(size_t)rand() % n] = NAN, x[(size_t)rand() % n] = INFINITY;
+            float s, s_want;
+            int32_t z, z_want;
+            ref->quantize_row(x, n, want, &s_want, &z_want);
+            for (int r = 1; (kn = etch_ew_row(r)); r++) {
+                if (kn->needs & ~etch_cpu_features()) continue;
+                kn->quantize_row(x, n, q, &s, &z);
+                assert_memory_equal(&s, &s_want, 4);
+                assert_int_equal(z, z_want);
+                assert_memory_equal(q, want, n);
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-// In: floats. Out: 8-bit integers with a scale and zero point a row.
+// In: floats. Out: their range, and the scale and zero point that follow from it.
 #include "kern/ew/ew.h"
 
 #include <math.h>
@@ -37,19 +37,4 @@ void etch_ew_row_scale(float lo, float hi, float *out_s, float *out_zero)
     if (!(z == z)) z = 0;   // infinite input
     *out_s = s;
     *out_zero = rintf(z);
-}
-
-void etch_ew_quantize_row(const float *x, size_t n, int8_t *q, float *out_scale, int32_t *out_zero)
-{
-    float lo, hi, s, zero;
-    etch_ew_range(x, n, &lo, &hi);
-    etch_ew_row_scale(lo, hi, &s, &zero);
-    for (size_t i = 0; i < n; i++) {
-        // Adding 1.5 * 2^23 rounds to nearest even; the range is cut first, so the sum stays exact.
-        float v = clamp(x[i] * s, -128.0f - zero, 127.0f - zero);
-        v = (v + 12582912.0f) - 12582912.0f + zero;
-        q[i] = v == v ? (int8_t)v : 0;
-    }
-    *out_scale = 1.0f / s;
-    *out_zero = (int32_t)zero;
 }
