@@ -112,7 +112,7 @@ static etch_status *run_f32(etch_kern_cx *cx, const sdpa *s, const kern_attn *a,
                          .mask = a->mask ? a->mask->data : NULL, .is_bool = a->mask && a->mask->dtype == ETCH_BOOL,
                          .mask_batch = stride(ms[0]), .mask_head = stride(ms[1]), .mask_row = stride(ms[2]), .mask_key = stride(ms[3]) };
     void *scratch;
-    ETCH_TRY(kern_scratch(cx, etch_attention_scratch(&f, etch_pool_threads(cx->pool)), &scratch));
+    ETCH_TRY(kern_scratch(cx, etch_attention_scratch(cx->attention, &f, etch_pool_threads(cx->pool)), &scratch));
     etch_attention_run(cx->attention, &f, cx->pool, scratch);
     return NULL;
 }

@@ -13,19 +13,28 @@
 
 #include "base/pool.h"
 
-#define ETCH_ATTENTION_ROWS 16   // queries a task
+#define ETCH_ATTENTION_FEW 16    // queries that share keys: up to so many are few
 #define ETCH_ATTENTION_KEYS 64   // keys between two corrections
+#define ETCH_ATTENTION_LANES 32  // queries of a block, at most
 
 // One row of kernels.def.
 typedef struct etch_attention_isa {
     const char *name;
     unsigned needs;      // features (base/cpu.h)
-    // s[i][j] = scale * q[i] . k[j], i < m <= ROWS, j < n <= KEYS; s has KEYS columns.
+    // s[i][j] = scale * q[i] . k[j], i < m <= FEW, j < n <= KEYS; s has KEYS columns.
     void (*scores)(int m, const float *const *q, const float *k, size_t ldk, int n, size_t d, float scale, float *s);
     // Row i: *max and *sum go on with its first `n` scores, which become exp(s - max); acc[dv] is scaled to the new maximum.
     void (*soften)(int n, float *s, float *max, float *sum, float *acc, size_t dv);
     // acc[i] += sum over j < n of p[i][j] * v[j]; acc has dv columns.
     void (*values)(int m, const float *p, const float *v, size_t ldv, int n, size_t dv, float *acc);
+    // Many queries, a block at a time: lane i is query i of the block.
+    int lanes, vl;       // queries of a block; floats a vector, which divides it
+    // s[j * lanes + i] = sum_p q[p * lanes + i] * k[j * ldk + p], j < n <= KEYS.
+    void (*lane_scores)(const float *q, const float *k, size_t ldk, int n, size_t d, float *s);
+    // Lane i: *max and *sum go on with n scores, which become exp(s - max); factor: to the new maximum. False: every factor is 1.
+    bool (*lane_soften)(int n, float *s, float *max, float *sum, float *factor);
+    // acc[i * lda + c] = acc * factor[i] (NULL: 1) + sum_j p[j * lanes + i] * v[j * ldv + c]; dv a multiple of vl; lanes i < m, and some more.
+    void (*lane_values)(int m, const float *p, const float *v, size_t ldv, int n, size_t dv, float *acc, size_t lda, const float *factor);
 } etch_attention_isa;
 
 const etch_attention_isa *etch_attention_select(unsigned features);
@@ -49,7 +58,7 @@ typedef struct etch_attention {
 } etch_attention;
 
 // Bytes of scratch, 64-aligned.
-size_t etch_attention_scratch(const etch_attention *a, int n_threads);
+size_t etch_attention_scratch(const etch_attention_isa *isa, const etch_attention *a, int n_threads);
 void etch_attention_run(const etch_attention_isa *isa, const etch_attention *a, etch_pool *pool, void *scratch);
 
 #endif

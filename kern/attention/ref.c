@@ -2,8 +2,13 @@
 #include "kern/attention/rows.h"
 
 #define VL 4
+#define NV 2
+#define KM 4
+#define RM 4
+#define CV 2
 #define FMA(acc, x, y) ((acc) + (x) * (y))
 #define NAME(f) ref_##f
 #include "kern/attention/loops.inc"
+#include "kern/attention/block.inc"
 
-const etch_attention_isa etch_attention__ref = { "ref", 0, ref_scores, ref_soften, ref_values };
+const etch_attention_isa etch_attention__ref = { "ref", 0, ref_scores, ref_soften, ref_values, LANE_ROW };

@@ -7,7 +7,12 @@
 #include "kern/attention/rows.h"
 
 #define VL 8
+#define NV 2
+#define KM 6
+#define RM 4
+#define CV 2
 #define FMA(acc, x, y) ((avx2_vec)_mm256_fmadd_ps((__m256)(x), (__m256)(y), (__m256)(acc)))
+#define MAX(x, y) ((avx2_vec)_mm256_max_ps((__m256)(x), (__m256)(y)))
 #define SUM4(v, out) sum4((const __m256 *)(v), out)
 #define NAME(f) avx2_##f
 
@@ -18,6 +23,7 @@ static inline void sum4(const __m256 *v, float *out)
 }
 
 #include "kern/attention/loops.inc"
+#include "kern/attention/block.inc"
 
-const etch_attention_isa etch_attention__avx2 = { "avx2", ETCH_CPU_AVX2, avx2_scores, avx2_soften, avx2_values };
+const etch_attention_isa etch_attention__avx2 = { "avx2", ETCH_CPU_AVX2, avx2_scores, avx2_soften, avx2_values, LANE_ROW };
 #endif

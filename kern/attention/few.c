@@ -1,0 +1,88 @@
+// In: few queries (decoding). Out: attention. A task is a piece of the keys of all heads, read in the order of a cache [key, head, column]; the
+// pieces are joined by their maxima.
+#include "kern/attention/work.h"
+
+#define STEP 16          // keys of a head before the next head's
+#define PIECE 65536      // numbers of a piece, at least
+#define PIECES 32        // at most
+
+// Rows of all heads of one batch.
+static size_t all_rows(const etch_attention_work *w) { return w->a->kv_heads * w->rows; }
+static size_t part_floats(const etch_attention_work *w) { return all_rows(w) * (2 + w->a->dv); }
+
+void etch_attention__plan_few(etch_attention_work *w)
+{
+    const etch_attention *a = w->a;
+    size_t keys = PIECE / (a->kv_heads * (a->d + a->dv) + 1), n;
+    keys = keys < STEP ? STEP : keys;
+    n = (a->n_k + keys - 1) / keys;
+    n = n > PIECES ? PIECES : n > 2 ? etch_align_up(n, 4) : n;   // threads end together
+    w->piece = n ? (a->n_k + n - 1) / n : 1;
+    w->pieces = n ? (a->n_k + w->piece - 1) / w->piece : 1;
+    w->worker_bytes = etch_align_up(sizeof(float) * all_rows(w) * KEYS, 64);
+}
+
+size_t etch_attention__few_parts(const etch_attention_work *w) { return w->a->batches * w->pieces * part_floats(w); }
+
+static void score(const etch_attention_work *w, size_t b, size_t kv, size_t j, size_t n, float *s)
+{
+    const float *q[ETCH_ATTENTION_FEW];
+    for (size_t r = 0; r < w->rows; r++) q[r] = etch_attention__query(w, b, kv, r);
+    const etch_attention_rows *k = &w->a->k;
+    w->isa->scores((int)w->rows, q, k->p + b * k->batch + kv * k->head + j * k->row, k->row, (int)n, w->a->d, w->a->scale, s);
+}
+
+static void run_piece(void *user, size_t task, int worker)
+{
+    const etch_attention_work *w = user;
+    const etch_attention *a = w->a;
+    size_t b = task / w->pieces, piece = task % w->pieces, from = piece * w->piece, to = from + w->piece, rows = w->rows, all = all_rows(w);
+    float *s = (float *)(void *)(w->workers + (size_t)worker * w->worker_bytes);
+    float *max = w->parts + task * part_floats(w), *sum = max + all, *acc = sum + all;
+    for (size_t r = 0; r < all; r++) {
+        max[r] = -INFINITY;
+        sum[r] = 0;
+    }
+    memset(acc, 0, sizeof *acc * all * a->dv);
+    size_t most = etch_attention__seen(w, rows - 1);
+    if (to > most) to = most;
+    for (size_t j = from; j < to; j += KEYS) {
+        size_t n = to - j < KEYS ? to - j : KEYS;
+        for (size_t t = 0; t < n; t += STEP)
+            for (size_t kv = 0; kv < a->kv_heads; kv++) score(w, b, kv, j + t, n - t < STEP ? n - t : STEP, s + kv * rows * KEYS + t);
+        for (size_t r = 0; r < all; r++) {
+            size_t seen = etch_attention__seen(w, r % rows), own = seen < j ? 0 : seen - j < n ? seen - j : n;
+            if (a->mask) etch_attention__mask(w, b, r / rows, r % rows, j, own, s + r * KEYS, 1);
+            w->isa->soften((int)own, s + r * KEYS, &max[r], &sum[r], acc + r * a->dv, a->dv);
+        }
+        const float *v = a->v.p + b * a->v.batch + j * a->v.row;
+        for (size_t t = 0; t < n; t += STEP)
+            for (size_t kv = 0; kv < a->kv_heads; kv++)
+                w->isa->values((int)rows, s + kv * rows * KEYS + t, v + kv * a->v.head + t * a->v.row, a->v.row, (int)(n - t < STEP ? n - t : STEP), a->dv,
+                               acc + kv * rows * a->dv);
+    }
+}
+
+static void join(void *user, size_t task, int worker)
+{
+    const etch_attention_work *w = user;
+    (void)worker;
+    size_t all = all_rows(w), b = task / all, r = task % all, step = part_floats(w), dv = w->a->dv;
+    float *first = w->parts + b * w->pieces * step, top = -INFINITY, sum = 0, *out = first + 2 * all + r * dv;
+    for (size_t i = 0; i < w->pieces; i++) top = first[i * step + r] > top ? first[i * step + r] : top;
+    for (size_t i = 0; i < w->pieces; i++) {
+        const float *part = first + i * step, *acc = part + 2 * all + r * dv;
+        float f = part[r] == top || part[r] == -INFINITY ? 1.0f : expf(part[r] - top);
+        sum += part[all + r] * f;
+        for (size_t c = 0; c < dv; c++) out[c] = (i ? out[c] : 0) + acc[c] * f;
+    }
+    etch_attention__finish(w, b, r / w->rows, r % w->rows, out, sum);
+}
+
+void etch_attention__run_few(const etch_attention_work *w, etch_pool *pool)
+{
+    void *user = (void *)(uintptr_t)w;
+    etch_pool_run(pool, w->a->batches * w->pieces, run_piece, user);
+    size_t rows = w->a->batches * all_rows(w);
+    etch_pool_run(rows * w->pieces * w->a->dv < 65536 ? NULL : pool, rows, join, user);
+}

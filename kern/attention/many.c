@@ -1,0 +1,91 @@
+// In: many queries. Out: attention, a block of rows at a time: a lane is a row, its queries lie turned, [column, lane].
+#include "kern/attention/work.h"
+
+typedef struct {
+    float max[ETCH_ATTENTION_LANES], sum[ETCH_ATTENTION_LANES], factor[ETCH_ATTENTION_LANES];
+    float s[ETCH_ATTENTION_KEYS * ETCH_ATTENTION_LANES];   // [key, lane]
+    float tail[ETCH_ATTENTION_KEYS * 16];                  // columns of values that fill no vector, zeros beyond
+    float q[];                                             // [d, lanes], then the sums [lanes, lda]
+} block;
+
+void etch_attention__plan_many(etch_attention_work *w)
+{
+    size_t lanes = (size_t)w->isa->lanes;
+    w->blocks = (w->rows + lanes - 1) / lanes;
+    w->lda = etch_align_up(w->a->dv, (size_t)w->isa->vl);
+    w->worker_bytes = etch_align_up(sizeof(block) + sizeof(float) * lanes * (w->a->d + w->lda), 64);
+}
+
+static void lay_out_queries(const etch_attention_work *w, size_t b, size_t kv, size_t r0, size_t m, float *q)
+{
+    size_t lanes = (size_t)w->isa->lanes, d = w->a->d;
+    float scale = w->a->scale;
+    if (m < lanes) memset(q, 0, sizeof *q * d * lanes);
+    for (size_t i = 0; i < m; i++) {
+        const float *from = etch_attention__query(w, b, kv, r0 + i);
+        for (size_t p = 0; p < d; p++) q[p * lanes + i] = from[p] * scale;
+    }
+}
+
+// Scores of the keys [j, j + n) that a row does not see, and the mask of the others.
+static void mask_block(const etch_attention_work *w, size_t b, size_t kv, size_t r0, size_t m, size_t j, size_t n, float *s)
+{
+    const etch_attention *a = w->a;
+    size_t lanes = (size_t)w->isa->lanes;
+    bool is_same = a->mask && !a->is_bool && !a->mask_row && (!a->mask_head || w->group == 1);   // for every row
+    if (is_same) {
+        const float *mask = (const float *)a->mask + b * a->mask_batch + kv * w->group * a->mask_head;
+        for (size_t t = 0; t < n; t++)
+            for (size_t i = 0; i < lanes; i++) s[t * lanes + i] += mask[(j + t) * a->mask_key];
+    }
+    for (size_t i = 0; i < m; i++) {
+        size_t seen = etch_attention__seen(w, r0 + i), own = seen < j ? 0 : seen - j < n ? seen - j : n;
+        if (a->mask && !is_same) etch_attention__mask(w, b, kv, r0 + i, j, own, s + i, lanes);
+        for (size_t t = own; t < n; t++) s[t * lanes + i] = -INFINITY;
+    }
+}
+
+static void add_values(const etch_attention_work *w, block *x, const float *v, size_t m, size_t n, bool is_scaled, float *acc)
+{
+    const etch_attention *a = w->a;
+    size_t whole = a->dv / (size_t)w->isa->vl * (size_t)w->isa->vl, rest = a->dv - whole;
+    const float *factor = is_scaled ? x->factor : NULL;
+    w->isa->lane_values((int)m, x->s, v, a->v.row, (int)n, whole, acc, w->lda, factor);
+    if (!rest) return;
+    size_t vl = (size_t)w->isa->vl;
+    for (size_t j = 0; j < n; j++)
+        for (size_t c = 0; c < vl; c++) x->tail[j * vl + c] = c < rest ? v[j * a->v.row + whole + c] : 0;
+    w->isa->lane_values((int)m, x->s, x->tail, vl, (int)n, vl, acc + whole, w->lda, factor);
+}
+
+static void run_block(void *user, size_t task, int worker)
+{
+    const etch_attention_work *w = user;
+    const etch_attention *a = w->a;
+    // Blocks of late queries see the most keys: they go first.
+    size_t lanes = (size_t)w->isa->lanes, head = task / w->blocks, r0 = (w->blocks - 1 - task % w->blocks) * lanes;
+    size_t b = head / a->kv_heads, kv = head % a->kv_heads, m = w->rows - r0 < lanes ? w->rows - r0 : lanes;
+    block *x = (block *)(void *)(w->workers + (size_t)worker * w->worker_bytes);
+    float *acc = x->q + a->d * lanes;
+    const float *k = a->k.p + b * a->k.batch + kv * a->k.head, *v = a->v.p + b * a->v.batch + kv * a->v.head;
+    lay_out_queries(w, b, kv, r0, m, x->q);
+    memset(acc, 0, sizeof *acc * lanes * w->lda);
+    for (size_t i = 0; i < lanes; i++) {
+        x->max[i] = -INFINITY;
+        x->sum[i] = 0;
+    }
+    size_t least = etch_attention__seen(w, r0), most = etch_attention__seen(w, r0 + m - 1);
+    for (size_t j = 0; j < most; j += KEYS) {
+        size_t n = most - j < KEYS ? most - j : KEYS;
+        w->isa->lane_scores(x->q, k + j * a->k.row, a->k.row, (int)n, a->d, x->s);
+        if (a->mask || j + n > least) mask_block(w, b, kv, r0, m, j, n, x->s);
+        bool is_scaled = w->isa->lane_soften((int)n, x->s, x->max, x->sum, x->factor);
+        add_values(w, x, v + j * a->v.row, m, n, is_scaled, acc);
+    }
+    for (size_t i = 0; i < m; i++) etch_attention__finish(w, b, kv, r0 + i, acc + i * w->lda, x->sum[i]);
+}
+
+void etch_attention__run_many(const etch_attention_work *w, etch_pool *pool)
+{
+    etch_pool_run(pool, w->a->batches * w->a->kv_heads * w->blocks, run_block, (void *)(uintptr_t)w);
+}

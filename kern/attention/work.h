@@ -1,0 +1,78 @@
+// A call in progress, and the two ways to do it. Private to this folder.
+#ifndef ETCH_KERN_ATTENTION_WORK_H
+#define ETCH_KERN_ATTENTION_WORK_H
+
+#include <math.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "kern/attention/attention.h"
+
+#define KEYS ETCH_ATTENTION_KEYS
+
+// A row is a query of one head: row r of the heads that share a head of keys is query r / group of head r % group of them.
+typedef struct etch_attention_work {
+    const etch_attention_isa *isa;
+    const etch_attention *a;
+    size_t group, rows;      // heads that share a head of keys; their rows
+    size_t blocks, lda;      // many: blocks of rows; columns of sums in memory
+    size_t pieces, piece;    // few: pieces of the keys; keys of one
+    uint8_t *workers;        // scratch of each thread
+    size_t worker_bytes;
+    float *parts;            // few: results of the pieces
+} etch_attention_work;
+
+// few.c
+void etch_attention__plan_few(etch_attention_work *w);
+size_t etch_attention__few_parts(const etch_attention_work *w);   // floats
+void etch_attention__run_few(const etch_attention_work *w, etch_pool *pool);
+// many.c
+void etch_attention__plan_many(etch_attention_work *w);
+void etch_attention__run_many(const etch_attention_work *w, etch_pool *pool);
+
+typedef struct { size_t head, query; } etch_attention_place;
+
+static inline etch_attention_place etch_attention__place(const etch_attention_work *w, size_t kv, size_t r)
+{
+    return (etch_attention_place){ kv * w->group + r % w->group, r / w->group };
+}
+
+static inline const float *etch_attention__query(const etch_attention_work *w, size_t b, size_t kv, size_t r)
+{
+    etch_attention_place p = etch_attention__place(w, kv, r);
+    return w->a->q.p + b * w->a->q.batch + p.head * w->a->q.head + p.query * w->a->q.row;
+}
+
+// Keys that row r sees.
+static inline size_t etch_attention__seen(const etch_attention_work *w, size_t r)
+{
+    const etch_attention *a = w->a;
+    size_t n = a->n_k, last = r / w->group + a->first + 1;
+    return a->causal && last < n ? last : n;
+}
+
+// s[j * step], j < n: scores of row r with keys j0 + j, to which the mask is applied.
+static inline void etch_attention__mask(const etch_attention_work *w, size_t b, size_t kv, size_t r, size_t j0, size_t n, float *s, size_t step)
+{
+    const etch_attention *a = w->a;
+    etch_attention_place p = etch_attention__place(w, kv, r);
+    size_t at = b * a->mask_batch + p.head * a->mask_head + p.query * a->mask_row + j0 * a->mask_key;
+    if (a->is_bool) {
+        const uint8_t *m = (const uint8_t *)a->mask + at;
+        for (size_t j = 0; j < n; j++) s[j * step] = m[j * a->mask_key] ? s[j * step] : -INFINITY;
+    } else {
+        const float *m = (const float *)a->mask + at;
+        for (size_t j = 0; j < n; j++) s[j * step] += m[j * a->mask_key];
+    }
+}
+
+// A row of the result: zeros when nothing was seen.
+static inline void etch_attention__finish(const etch_attention_work *w, size_t b, size_t kv, size_t r, const float *acc, float sum)
+{
+    const etch_attention *a = w->a;
+    etch_attention_place p = etch_attention__place(w, kv, r);
+    float f = sum == 0 ? 0 : 1.0f / sum, *out = a->out + b * a->out_batch + p.head * a->out_head + p.query * a->out_row;
+    for (size_t c = 0; c < a->dv; c++) out[c] = acc[c] * f;
+}
+
+#endif
