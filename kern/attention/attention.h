@@ -1,8 +1,8 @@
 // Attention over keys and values where they lie (a KV cache), without a matrix of scores: softmax is corrected as keys go by.
 //
-// In: fp32 queries, keys and values with strides. Out: fp32 out[query, head] = sum over keys of softmax(scale q k + mask) v. Heads that share
-// keys (grouped queries) read them once. Few queries: the keys are split in pieces that threads share; the pieces depend on sizes only, so
-// any number of threads gives the same bits.
+// In: fp32 queries, keys and values with strides. Out: fp32 out[query, head] = sum over keys of softmax(scale q k + mask) v. Heads that
+// share keys (grouped queries) read them once. Few queries: the keys are split in pieces that threads share; the pieces depend on sizes only,
+// so any number of threads gives the same bits.
 // A query that sees no key gives zeros.
 #ifndef ETCH_KERN_ATTENTION_ATTENTION_H
 #define ETCH_KERN_ATTENTION_ATTENTION_H
@@ -33,7 +33,7 @@ typedef struct etch_attention_isa {
     void (*lane_scores)(const float *q, const float *k, size_t ldk, int n, size_t d, float *s);
     // Lane i: *max and *sum go on with n scores, which become exp(s - max); factor: to the new maximum. False: every factor is 1.
     bool (*lane_soften)(int n, float *s, float *max, float *sum, float *factor);
-    // acc[i * lda + c] = acc * factor[i] (NULL: 1) + sum_j p[j * lanes + i] * v[j * ldv + c]; dv a multiple of vl; lanes i < m, and some more.
+    // acc[i * lda + c] = acc * factor[i] (NULL: 1) + sum_j p[j * lanes + i] * v[j * ldv + c]; dv a multiple of vl; lanes i < m (or more).
     void (*lane_values)(int m, const float *p, const float *v, size_t ldv, int n, size_t dv, float *acc, size_t lda, const float *factor);
 } etch_attention_isa;
 

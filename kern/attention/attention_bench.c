@@ -1,8 +1,9 @@
-// Times kern/attention for every supported row of kernels.def and 1 and 2 threads: wall seconds, best of many. Build and run: make bench-kernels.
+// Times kern/attention for every supported row of kernels.def and 1 and 2 threads: wall seconds, best of many. Run: make bench-kernels.
 // Out: Gflop/s of the products of a prompt (causal) and of an encoder, bytes/s of keys and values of a decoding step over cold memory.
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/cpu.h"
@@ -17,15 +18,17 @@ static double now(void)
 }
 
 // `layers` calls in turn, each with keys and values of its own.
-static void one(const char *what, const etch_attention_isa *isa, int threads, size_t h, size_t kv, size_t n_q, size_t n_k, size_t d, bool causal, int layers)
+static void one(const char *what, const etch_attention_isa *isa, int threads, size_t h, size_t kv, size_t n_q, size_t n_k, size_t d, bool causal,
+                int layers)
 {
     size_t q_row = h * d, k_row = kv * d, layer = n_k * k_row;
     float *q = malloc(n_q * q_row * sizeof *q), *out = malloc(n_q * q_row * sizeof *q), *k = malloc(2 * layer * (size_t)layers * sizeof *k);
     for (size_t i = 0; i < n_q * q_row; i++) q[i] = (float)(i * 37 % 1000) * 0.002f - 1;
     for (size_t i = 0; i < 2 * layer * (size_t)layers; i++) k[i] = (float)(i * 73 % 1000) * 0.002f - 1;
     etch_pool *pool = etch_pool_acquire(threads);
-    etch_attention a = { .batches = 1, .heads = h, .kv_heads = kv, .n_q = n_q, .n_k = n_k, .d = d, .dv = d, .q = { q, 0, d, q_row }, .k = { NULL, 0, d, k_row },
-                         .v = { NULL, 0, d, k_row }, .out = out, .out_head = d, .out_row = q_row, .scale = 0.125f, .causal = causal, .first = n_k - n_q };
+    etch_attention a = { .batches = 1, .heads = h, .kv_heads = kv, .n_q = n_q, .n_k = n_k, .d = d, .dv = d,
+                         .q = { q, 0, d, q_row }, .k = { NULL, 0, d, k_row }, .v = { NULL, 0, d, k_row }, .out = out, .out_head = d,
+                         .out_row = q_row, .scale = 0.125f, .causal = causal, .first = n_k - n_q };
     void *scratch = aligned_alloc(64, etch_align_up(etch_attention_scratch(isa, &a, threads), 64));
     double best = 1e9;
     for (int r = 0; r < 12; r++) {
@@ -38,9 +41,9 @@ static void one(const char *what, const etch_attention_isa *isa, int threads, si
         double t = now() - start;
         best = t < best ? t : best;
     }
-    double macs = 2 * (double)(h * d) * layers * (causal ? (double)n_q * (double)(n_k - n_q) + (double)n_q * (double)(n_q + 1) / 2 : (double)n_q * (double)n_k);
-    printf("%-8s %-7s %d threads: %8.3f ms, %6.1f Gflop/s, keys and values %5.1f GB/s\n", what, isa->name, threads, best * 1e3, 2e-9 * macs / best,
-           (double)(2 * layer * 4 * (size_t)layers) / best * 1e-9);
+    double pairs = (double)n_q * (causal ? (double)(n_k - n_q) + (double)(n_q + 1) / 2 : (double)n_k), macs = 2 * (double)(h * d) * layers * pairs;
+    printf("%-8s %-7s %d threads: %8.3f ms, %6.1f Gflop/s, keys and values %5.1f GB/s\n", what, isa->name, threads, best * 1e3,
+           2e-9 * macs / best, (double)(2 * layer * 4 * (size_t)layers) / best * 1e-9);
     etch_pool_release(pool);
     free(q);
     free(out);
@@ -48,15 +51,17 @@ static void one(const char *what, const etch_attention_isa *isa, int threads, si
     free(scratch);
 }
 
-int main(void)
+// With an argument: only the instruction set of that name.
+int main(int argc, char **argv)
 {
     const etch_attention_isa *isa;
     for (int r = 0; (isa = etch_attention_row(r)); r++) {
-        if ((isa->needs & etch_cpu_features()) != isa->needs) continue;
+        if ((isa->needs & etch_cpu_features()) != isa->needs || (argc > 1 && strcmp(argv[1], isa->name))) continue;
         for (int threads = 1; threads <= 2; threads++) {
             one("prompt", isa, threads, 9, 3, 512, 512, 64, true, 2);
             one("encoder", isa, threads, 6, 6, 1500, 1500, 64, false, 1);
             one("step", isa, threads, 9, 3, 1, 1900, 64, true, 30);
+            one("step", isa, threads, 16, 8, 1, 1900, 128, true, 10);
         }
     }
 }

@@ -1,8 +1,9 @@
-// In: few queries (decoding). Out: attention. A task is a piece of the keys of all heads, read in the order of a cache [key, head, column]; the
-// pieces are joined by their maxima.
+// In: few queries (decoding). Out: attention. A task is a piece of the keys of all heads, read in the order of a cache [key, head, column];
+// the pieces are joined by their maxima. On one machine the processor's own prefetch gave half of the memory's speed: keys are asked for.
 #include "kern/attention/work.h"
 
-#define STEP 16          // keys of a head before the next head's
+#define STEP 8           // keys of a head before the next head's
+#define AHEAD 8192       // bytes of all heads between what is read and what is asked for, about
 #define PIECE 65536      // numbers of a piece, at least
 #define PIECES 32        // at most
 
@@ -19,16 +20,25 @@ void etch_attention__plan_few(etch_attention_work *w)
     n = n > PIECES ? PIECES : n > 2 ? etch_align_up(n, 4) : n;   // threads end together
     w->piece = n ? (a->n_k + n - 1) / n : 1;
     w->pieces = n ? (a->n_k + w->piece - 1) / w->piece : 1;
+    w->ahead = AHEAD / (a->kv_heads * a->d * sizeof(float) + 1) / STEP * STEP + STEP;
     w->worker_bytes = etch_align_up(sizeof(float) * all_rows(w) * KEYS, 64);
 }
 
 size_t etch_attention__few_parts(const etch_attention_work *w) { return w->a->batches * w->pieces * part_floats(w); }
+
+// Asks for n rows of d numbers, which will be read soon.
+static void ask_for(const float *p, size_t row, size_t n, size_t d)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < d; c += 16) __builtin_prefetch(p + i * row + c);
+}
 
 static void score(const etch_attention_work *w, size_t b, size_t kv, size_t j, size_t n, float *s)
 {
     const float *q[ETCH_ATTENTION_FEW];
     for (size_t r = 0; r < w->rows; r++) q[r] = etch_attention__query(w, b, kv, r);
     const etch_attention_rows *k = &w->a->k;
+    if (j + w->ahead + n <= w->a->n_k) ask_for(k->p + b * k->batch + kv * k->head + (j + w->ahead) * k->row, k->row, n, w->a->d);
     w->isa->scores((int)w->rows, q, k->p + b * k->batch + kv * k->head + j * k->row, k->row, (int)n, w->a->d, w->a->scale, s);
 }
 
@@ -57,9 +67,11 @@ static void run_piece(void *user, size_t task, int worker)
         }
         const float *v = a->v.p + b * a->v.batch + j * a->v.row;
         for (size_t t = 0; t < n; t += STEP)
-            for (size_t kv = 0; kv < a->kv_heads; kv++)
-                w->isa->values((int)rows, s + kv * rows * KEYS + t, v + kv * a->v.head + t * a->v.row, a->v.row, (int)(n - t < STEP ? n - t : STEP), a->dv,
-                               acc + kv * rows * a->dv);
+            for (size_t kv = 0; kv < a->kv_heads; kv++) {
+                if (j + t + w->ahead + STEP <= a->n_k) ask_for(v + kv * a->v.head + (t + w->ahead) * a->v.row, a->v.row, STEP, a->dv);
+                w->isa->values((int)rows, s + kv * rows * KEYS + t, v + kv * a->v.head + t * a->v.row, a->v.row, (int)(n - t < STEP ? n - t : STEP),
+                               a->dv, acc + kv * rows * a->dv);
+            }
     }
 }
 

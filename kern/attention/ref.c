@@ -2,13 +2,16 @@
 #include "kern/attention/rows.h"
 
 #define VL 4
+#define QM 2
+#define FV 2
 #define NV 2
 #define KM 4
 #define RM 4
 #define CV 2
 #define FMA(acc, x, y) ((acc) + (x) * (y))
 #define NAME(f) ref_##f
-#include "kern/attention/loops.inc"
-#include "kern/attention/block.inc"
+#include "kern/attention/vec.inc"
+#include "kern/attention/few.inc"
+#include "kern/attention/many.inc"
 
 const etch_attention_isa etch_attention__ref = { "ref", 0, ref_scores, ref_soften, ref_values, LANE_ROW };

@@ -17,6 +17,7 @@ typedef struct etch_attention_work {
     size_t group, rows;      // heads that share a head of keys; their rows
     size_t blocks, lda;      // many: blocks of rows; columns of sums in memory
     size_t pieces, piece;    // few: pieces of the keys; keys of one
+    size_t ahead;            // few: keys between those that are read and those that are asked for
     uint8_t *workers;        // scratch of each thread
     size_t worker_bytes;
     float *parts;            // few: results of the pieces
@@ -52,7 +53,8 @@ static inline size_t etch_attention__seen(const etch_attention_work *w, size_t r
 }
 
 // s[j * step], j < n: scores of row r with keys j0 + j, to which the mask is applied.
-static inline void etch_attention__mask(const etch_attention_work *w, size_t b, size_t kv, size_t r, size_t j0, size_t n, float *s, size_t step)
+static inline void etch_attention__mask(const etch_attention_work *w, size_t b, size_t kv, size_t r, size_t j0, size_t n, float *s,
+                                        size_t step)
 {
     const etch_attention *a = w->a;
     etch_attention_place p = etch_attention__place(w, kv, r);

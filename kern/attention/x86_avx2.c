@@ -7,6 +7,8 @@
 #include "kern/attention/rows.h"
 
 #define VL 8
+#define QM 2
+#define FV 4
 #define NV 2
 #define KM 6
 #define RM 4
@@ -22,8 +24,9 @@ static inline void sum4(const __m256 *v, float *out)
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
 }
 
-#include "kern/attention/loops.inc"
-#include "kern/attention/block.inc"
+#include "kern/attention/vec.inc"
+#include "kern/attention/few.inc"
+#include "kern/attention/many.inc"
 
 const etch_attention_isa etch_attention__avx2 = { "avx2", ETCH_CPU_AVX2, avx2_scores, avx2_soften, avx2_values, LANE_ROW };
 #endif

@@ -7,15 +7,29 @@
 #include "kern/attention/rows.h"
 
 #define VL 16
+#define QM 4
+#define FV 4
 #define NV 2
 #define KM 8
 #define RM 8
 #define CV 2
 #define FMA(acc, x, y) ((avx512_vec)_mm512_fmadd_ps((__m512)(x), (__m512)(y), (__m512)(acc)))
 #define MAX(x, y) ((avx512_vec)_mm512_max_ps((__m512)(x), (__m512)(y)))
+#define SUM4(v, out) sum4((const __m512 *)(v), out)
 #define NAME(f) avx512_##f
-#include "kern/attention/loops.inc"
-#include "kern/attention/block.inc"
+
+static inline void sum4(const __m512 *v, float *out)
+{
+    __m512 a = _mm512_add_ps(_mm512_unpacklo_ps(v[0], v[1]), _mm512_unpackhi_ps(v[0], v[1]));
+    __m512 b = _mm512_add_ps(_mm512_unpacklo_ps(v[2], v[3]), _mm512_unpackhi_ps(v[2], v[3]));
+    __m512 s = _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee));
+    __m256 t = _mm256_add_ps(_mm512_castps512_ps256(s), _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(s), 1)));
+    _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(t), _mm256_extractf128_ps(t, 1)));
+}
+
+#include "kern/attention/vec.inc"
+#include "kern/attention/few.inc"
+#include "kern/attention/many.inc"
 
 const etch_attention_isa etch_attention__avx512 = { "avx512", ETCH_CPU_AVX512, avx512_scores, avx512_soften, avx512_values, LANE_ROW };
 #endif
