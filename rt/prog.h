@@ -2,6 +2,7 @@
 #ifndef ETCH_RT_PROG_H
 #define ETCH_RT_PROG_H
 
+#include "base/num.h"
 #include "pte/build.h"
 #include "rt/rt.h"
 
@@ -69,7 +70,9 @@ static inline etch_fbo prog__tensor(prog *p, etch_dtype d, int rank, const int32
 static inline void prog__plan(prog *p, etch_fbo t, etch_dtype d, int rank, const int32_t *sizes)
 {
     int64_t bytes = (int64_t)etch_dtype_size(d);
-    for (int i = 0; i < rank; i++) bytes *= sizes[i];
+    const int64_t most = (int64_t)1 << 40;   // sizes may be absurd; the program is to be refused then
+    for (int i = 0; i < rank; i++)
+        if (!etch_mul_ok(bytes, sizes[i], &bytes) || bytes < 0 || bytes > most) bytes = most;
     etch_fbo a = etch_fbb_table(&p->b, ETCH_FB_AllocationDetails);
     etch_fbb_int(&p->b, a, ETCH_FB(AllocationDetails, memory_id), 1);
     etch_fbb_int(&p->b, a, ETCH_FB(AllocationDetails, memory_offset_low), p->arena);

@@ -136,6 +136,19 @@ static void widen_index(const etch_rt_tensor *t, int64_t n)
     }
 }
 
+// Where the internal values lie.
+static void place_values(etch_xnn *x, uint8_t *base)
+{
+    for (int i = 0; i < x->n_values; i++) {
+        etch_xnn_value *v = &x->values[i], *root = &x->values[v->root];
+        if (v->where == XV_INTERNAL) v->data = root->where == XV_INTERNAL ? base + root->offset : NULL;
+    }
+    for (int i = 0; i < x->n_values; i++) {
+        etch_xnn_value *v = &x->values[i];
+        if (v->where == XV_INTERNAL && v->root != i) v->data = x->values[v->root].data;
+    }
+}
+
 static etch_status *execute(void *self, etch_rt_tensor *const *args, int n_args, void *scratch, size_t scratch_len)
 {
     etch_xnn *x = self;
@@ -150,6 +163,8 @@ static etch_status *execute(void *self, etch_rt_tensor *const *args, int n_args,
     }
     uint8_t *base;
     ETCH_TRY(memory(x, scratch, scratch_len, &base));
+    bool moved = changed || base != x->base;
+    x->base = NULL;   // until all is in place
     for (int i = 0; i < n_args; i++) {
         if (x->externs[i] < 0) continue;
         etch_xnn_value *v = &x->values[x->externs[i]];
@@ -159,19 +174,15 @@ static etch_status *execute(void *self, etch_rt_tensor *const *args, int n_args,
             for (int d = 0; d < v->rank; d++) sizes[args[i]->dim_order[d]] = v->dims[d];
             ETCH_TRYF(etch_rt_tensor_resize(args[i], v->rank, sizes), "argument %d", i);
         }
+        moved = moved || v->data != args[i]->t.data;
         v->data = args[i]->t.data;
         v->is_last_row_enough = args[i]->is_last_row_enough && !v->is_read;
     }
-    for (int i = 0; i < x->n_values; i++) {
-        etch_xnn_value *v = &x->values[i], *root = &x->values[v->root];
-        if (v->where == XV_INTERNAL) v->data = root->where == XV_INTERNAL ? base + root->offset : NULL;
-    }
-    for (int i = 0; i < x->n_values; i++) {
-        etch_xnn_value *v = &x->values[i];
-        if (v->where == XV_INTERNAL && v->root != i) v->data = x->values[v->root].data;
-    }
+    if (moved) place_values(x, base);
+    x->base = base;
     for (int i = 0; i < x->n_nodes; i++) {
         etch_xnn_cx cx = { .x = x, .base = base + x->workspace, .len = x->scratch };
+        if (!x->nodes[i].chain) continue;
         bool timed = x->listener && x->listener->fn;
         ETCH_TRYF(timed ? etch_xnn__run_timed(&cx, &x->nodes[i], i) : etch_xnn__run_node(&cx, &x->nodes[i]), "XNNPACK node %d", i);
     }

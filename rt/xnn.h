@@ -38,6 +38,7 @@ typedef struct etch_xnn_value {
     uint32_t id;                           // serialized id, for messages
     int external;                          // argument index or -1
     bool is_read;                          // by some node
+    bool is_hidden;                        // only the chain that makes it reads it: it has no memory
     bool is_last_row_enough;               // of this call's output: rows before the last need not be written
     float scale;                           // per-tensor quantisation
     int32_t zero_point;
@@ -90,6 +91,8 @@ typedef struct etch_xnn_node {
     int n_shared;               // of those: this node and its next ones run as one; 0: an earlier one runs it
     const etch_xnn_row *act;    // products of floats: a function of each result (a unary or clamp row), or NULL
     float act_p, act_q;         // its parameters
+    int chain, chain_at;        // nodes that run as one step from here (xnn_chain.h) and where in x->chains; 1: this one; 0: an earlier one runs it
+    int planned_chain;          // chain when the plan was made
     int in_place;               // plan: index into `in` whose memory the output takes, or -1
 } etch_xnn_node;
 
@@ -100,6 +103,9 @@ typedef struct etch_xnn {
     etch_xnn_value **by_id;     // sorted by serialized id
     etch_xnn_node *nodes;
     int n_nodes;
+    struct etch_xnn_chain *chains;   // of the present sizes
+    struct etch_xnn_step *steps;     // theirs
+    int n_chains;
     int n_externs;
     int *externs;               // argument -> value; -1: the payload does not use it
     const etch_qgemm_isa *qgemm;
@@ -114,6 +120,7 @@ typedef struct etch_xnn {
     bool is_planned, is_shaped; // is_shaped: dims hold the last call's sizes
     size_t workspace, scratch;  // bytes of values, of the hungriest node
     const etch_rt_listener *listener;   // NULL, or whom to tell of nodes
+    uint8_t *base;              // workspace of the last call: values lie there
     uint8_t *grown;             // own memory when the caller's scratch is too small
     size_t grown_len;
 } etch_xnn;

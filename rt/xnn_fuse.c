@@ -34,8 +34,25 @@ static void share_operand(etch_xnn *x, int i)
     }
 }
 
+// Node i moves up to the last one that it needs, so that chains lie together (xnn_chain.h). Reshapes of what comes from outside go first.
+static void follow_operands(etch_xnn *x, int i)
+{
+    const etch_xnn_node *n = &x->nodes[i];
+    int to = 0;
+    switch ((etch_xnn_kind)n->row->kind) {
+    case XK_UNARY: case XK_CLAMP: case XK_BINARY: case XK_GLOBALAVG: case XK_CONVERT: case XK_TRANSPOSE: case XK_SLICE: case XK_CAT: to = -1; break;
+    case XK_RESHAPE: case XK_COPY: break;
+    default: return;
+    }
+    for (int j = i - 1; j >= 0 && to <= 0; j--)
+        for (int o = 0; o < x->nodes[j].n_out; o++)
+            for (int k = 0; k < n->n_in; k++)
+                if (n->in[k] == x->nodes[j].out[o]) to = j + 1;
+    if (to >= 0 && to < i && !x->ties) move_node(x, i, to);
+}
+
 typedef void rule(etch_xnn *x, int i);
-static rule *const rules[] = { share_operand, etch_xnn__fuse_silu, etch_xnn__fuse_act };
+static rule *const rules[] = { follow_operands, share_operand, etch_xnn__fuse_silu, etch_xnn__fuse_act };
 
 void etch_xnn__fuse(etch_xnn *x)
 {

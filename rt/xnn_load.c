@@ -1,5 +1,6 @@
 // In: payload bytes. Out: verified values with their constants, then nodes (xnn_node.c). Everything that a file states is checked here once.
 #include "rt/xnn.h"
+#include "rt/xnn_chain.h"
 
 #include <float.h>
 #include <math.h>
@@ -345,6 +346,8 @@ etch_status *etch_xnn__load(etch_span blob, const etch_delegate_env *env, etch_x
     ETCH_TRY(load_values(&l, etch_fb_get_vec(g, ETCH_FB(XNNGraph, xvalues))));
     ETCH_TRY(load_nodes(&l, etch_fb_get_vec(g, ETCH_FB(XNNGraph, xnodes))));
     etch_xnn__fuse(x);
+    ETCH_ALLOC(x->chains, &x->arena, sizeof *x->chains * ((size_t)x->n_nodes / 2 + 1));
+    ETCH_ALLOC(x->steps, &x->arena, sizeof *x->steps * ((size_t)x->n_nodes + 1));
     for (int i = 0; i < x->n_nodes; i++)
         for (int j = 0; j < x->nodes[i].n_in; j++)
             if (x->nodes[i].in[j] >= 0) x->values[x->nodes[i].in[j]].is_read = true;

@@ -52,11 +52,16 @@ static void lifetimes(etch_xnn *x)
         x->values[i].root = i;
         x->values[i].first = x->values[i].last = -1;
     }
-    for (int i = 0; i < x->n_nodes; i++) {
+    // The nodes of a chain take turns row by row: what one of them touches lives until all are done.
+    for (int i = 0, until = 0; i < x->n_nodes; i++) {
         etch_xnn_node *n = &x->nodes[i];
+        if (n->chain) until = i + n->chain - 1;
         for (int j = 0; j < n->n_in; j++)
-            if (n->in[j] >= 0) x->values[x->values[n->in[j]].root].last = i;
-        for (int j = 0; j < n->n_out; j++) x->values[n->out[j]].first = x->values[n->out[j]].last = i;
+            if (n->in[j] >= 0) x->values[x->values[n->in[j]].root].last = until;
+        for (int j = 0; j < n->n_out; j++) {
+            x->values[n->out[j]].first = i;
+            x->values[n->out[j]].last = until;
+        }
         bool moves_nothing = n->row->kind == XK_RESHAPE || n->row->kind == XK_COPY;
         if (moves_nothing && x->values[n->out[0]].where == XV_INTERNAL) x->values[n->out[0]].root = x->values[n->in[0]].root;
     }
@@ -113,8 +118,9 @@ static void take_over_or_place(etch_xnn *x, heap *h, etch_xnn_node *n, int i, in
 {
     etch_xnn_value *out = &x->values[n->out[which]];
     if (out->where != XV_INTERNAL || out->root != n->out[which]) return;
-    out->bytes = etch_xnn__value_bytes(out);
-    for (int j = 0; j < n->n_in && which == 0; j++) {
+    out->bytes = out->is_hidden ? 0 : etch_xnn__value_bytes(out);
+    if (out->is_hidden) return;
+    for (int j = 0; j < n->n_in && which == 0 && n->chain == 1; j++) {
         etch_xnn_value *root = n->in[j] >= 0 ? &x->values[x->values[n->in[j]].root] : NULL;
         if (!root || root->where != XV_INTERNAL || root->last != i || root->bytes != out->bytes || !allows_in_place(x, n, j)) continue;
         n->in_place = j;
@@ -128,7 +134,7 @@ static void take_over_or_place(etch_xnn *x, heap *h, etch_xnn_node *n, int i, in
 static void free_dead(etch_xnn *x, heap *h, int v, int i)
 {
     etch_xnn_value *root = &x->values[x->values[v].root];
-    if (root->where != XV_INTERNAL || root->last != i) return;
+    if (root->where != XV_INTERNAL || root->is_hidden || root->last != i) return;
     give_back(h, root->offset, root->bytes);
     root->last = -2;
 }
@@ -138,6 +144,7 @@ static etch_status *count_scratch(etch_xnn *x)
     x->scratch = 0;
     for (int i = 0; i < x->n_nodes; i++) {
         etch_xnn_cx cx = { .x = x, .dry = true };
+        if (!x->nodes[i].chain) continue;
         ETCH_TRY(etch_xnn__run_node(&cx, &x->nodes[i]));
         if (cx.used > x->scratch) x->scratch = cx.used;
     }
@@ -153,6 +160,7 @@ etch_status *etch_xnn__plan(etch_xnn *x)
     for (int i = 0; i < x->n_nodes; i++) {
         etch_xnn_node *n = &x->nodes[i];
         n->in_place = -1;
+        n->planned_chain = n->chain;
         for (int j = 0; j < n->n_out; j++) take_over_or_place(x, &h, n, i, j);
         for (int j = 0; j < n->n_in; j++)
             if (n->in[j] >= 0) free_dead(x, &h, n->in[j], i);
@@ -167,15 +175,18 @@ etch_status *etch_xnn__plan(etch_xnn *x)
 bool etch_xnn__fits(const etch_xnn *x)
 {
     if (!x->is_planned) return false;
+    for (int i = 0; i < x->n_nodes; i++)
+        if (x->nodes[i].chain != x->nodes[i].planned_chain) return false;
     for (int i = 0; i < x->n_values; i++) {
         const etch_xnn_value *v = &x->values[i];
-        if (v->where == XV_INTERNAL && v->defined && v->root == i && etch_xnn__value_bytes(v) > v->bytes) return false;
+        if (v->where == XV_INTERNAL && v->defined && !v->is_hidden && v->root == i && etch_xnn__value_bytes(v) > v->bytes) return false;
     }
     for (int i = 0; i < x->n_nodes; i++)
         if (x->nodes[i].in_place >= 0 && !allows_in_place(x, &x->nodes[i], x->nodes[i].in_place)) return false;
     size_t planned = x->scratch;
     for (int i = 0; i < x->n_nodes; i++) {
         etch_xnn_cx cx = { .x = (etch_xnn *)(uintptr_t)x, .dry = true };
+        if (!x->nodes[i].chain) continue;
         etch_status *s = etch_xnn__run_node(&cx, &x->nodes[i]);
         if (s || cx.used > planned) {
             etch_status_ignore(s);

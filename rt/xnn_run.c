@@ -2,7 +2,7 @@
 //
 // Every runner first takes its scratch, then stops if the run is dry, then computes. Values of 2-byte floats and static 8-bit types are
 // computed through fp32, unless the family has integer kernels.
-#include "rt/xnn.h"
+#include "rt/xnn_chain.h"
 
 #include <math.h>
 
@@ -217,7 +217,8 @@ static void run_convert(etch_xnn_cx *cx, const etch_xnn_node *n)
 etch_status *etch_xnn__run_node(etch_xnn_cx *cx, const etch_xnn_node *n)
 {
     cx->used = 0;
-    switch ((etch_xnn_kind)n->row->kind) {
+    if (n->chain > 1) etch_xnn__run_chain(cx, n);
+    else switch ((etch_xnn_kind)n->row->kind) {
     case XK_UNARY: case XK_CLAMP: run_unary(cx, n); break;
     case XK_SOFTMAX: run_softmax(cx, n); break;
     case XK_CONVERT: run_convert(cx, n); break;

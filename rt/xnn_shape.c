@@ -1,5 +1,5 @@
-// In: the sizes of external inputs and constants. Out: the sizes of every value, node by node; no allocation unless it fails.
-#include "rt/xnn.h"
+// In: the sizes of external inputs and constants. Out: the sizes of every value, node by node, and the chains that they allow.
+#include "rt/xnn_chain.h"
 
 #define BAD(...) ETCH_ERR(ETCH_INVALID, __VA_ARGS__)
 
@@ -201,5 +201,6 @@ etch_status *etch_xnn__shape(etch_xnn *x)
 {
     for (int i = 0; i < x->n_nodes; i++)
         ETCH_TRYF(node_shape(x, &x->nodes[i]), "XNNPACK node %d (%s)", i, x->nodes[i].row->name);
+    etch_xnn__find_chains(x);
     return NULL;
 }
