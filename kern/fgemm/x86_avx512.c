@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kern/fgemm/rows.h"
+#include "kern/simd/avx512.h"
 
 // Without optimisation (make test-asan) gcc's scatters are macros that turn their mask, 0xffff, into a short.
 #pragma GCC diagnostic ignored "-Wsign-conversion"
@@ -30,25 +31,51 @@ static inline __attribute__((always_inline)) __m512 load_weights(etch_fgemm_type
 #define LOAD(type, w, at) ((avx512_vec)load_weights(type, w, at))
 #include "kern/fgemm/tile.inc"
 
-// Sixteen positions of a row at a time, written MR apart.
+// MR rows a transposition of sixteen; each store runs two floats into the next one's place.
 static void avx512_pack_rows(const float *const *rows, size_t k, float *out)
 {
-    const __m512i step = _mm512_mullo_epi32(_mm512_set1_epi32(MR), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-    for (int i = 0; i < MR; i++) {
-        size_t p = 0;
-        for (; p + 16 <= k; p += 16) _mm512_i32scatter_ps(out + p * MR + i, step, _mm512_loadu_ps(rows[i] + p), 4);
-        for (; p < k; p++) out[p * MR + (size_t)i] = rows[i][p];
+    size_t p = 0;
+    for (; p + 16 <= k; p += 16, out += 16 * MR) {
+        __m512 r[16];
+#pragma GCC unroll 16
+        for (int i = 0; i < MR; i++) r[i] = _mm512_loadu_ps(rows[i] + p);
+        r[14] = r[15] = _mm512_setzero_ps();
+        etch_avx512_transpose(r);
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) _mm512_storeu_ps(out + i * MR, r[i]);
     }
+    for (; p < k; p++, out += MR)
+        for (int i = 0; i < MR; i++) out[i] = rows[i][p];
+}
+
+static inline __attribute__((always_inline)) void pack_columns(const etch_fgemm_type type, const void *w, size_t ldw, size_t n, size_t k, float *out)
+{
+    if (n < NR) memset(out, 0, sizeof *out * k * NR);
+    size_t j = 0;
+    for (; j + 16 <= n; j += 16) {
+        size_t p = 0;
+        for (; p + 16 <= k; p += 16) {
+            __m512 r[16];
+#pragma GCC unroll 16
+            for (size_t i = 0; i < 16; i++) r[i] = load_weights(type, w, (j + i) * ldw + p);
+            etch_avx512_transpose(r);
+#pragma GCC unroll 16
+            for (size_t i = 0; i < 16; i++) _mm512_storeu_ps(out + (p + i) * NR + j, r[i]);
+        }
+        for (; p < k; p++)
+            for (size_t i = 0; i < 16; i++) out[p * NR + j + i] = avx512_one(type, w, (j + i) * ldw + p);
+    }
+    for (; j < n; j++)
+        for (size_t p = 0; p < k; p++) out[p * NR + j] = avx512_one(type, w, j * ldw + p);
 }
 
 static void avx512_pack_columns(etch_fgemm_type type, const void *w, size_t ldw, size_t n, size_t k, float *out)
 {
-    const __m512i step = _mm512_mullo_epi32(_mm512_set1_epi32(NR), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-    if (n < NR) memset(out, 0, sizeof *out * k * NR);
-    for (size_t j = 0; j < n; j++) {
-        size_t p = 0;
-        for (; p + 16 <= k; p += 16) _mm512_i32scatter_ps(out + p * NR + j, step, load_weights(type, w, j * ldw + p), 4);
-        for (; p < k; p++) out[p * NR + j] = avx512_one(type, w, j * ldw + p);
+    switch (type) {
+    case ETCH_FGEMM_F16: pack_columns(ETCH_FGEMM_F16, w, ldw, n, k, out); break;
+    case ETCH_FGEMM_BF16: pack_columns(ETCH_FGEMM_BF16, w, ldw, n, k, out); break;
+    case ETCH_FGEMM_I8: pack_columns(ETCH_FGEMM_I8, w, ldw, n, k, out); break;
+    default: pack_columns(ETCH_FGEMM_F32, w, ldw, n, k, out); break;
     }
 }
 

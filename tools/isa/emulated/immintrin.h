@@ -70,6 +70,8 @@ static inline void _mm512_i32scatter_ps(void *to, __m512i at, __m512 v, int scal
     for (int k = 0; k < 16; k++) memcpy((char *)to + (long)i[k] * scale, &x[k], 4);
 }
 
+#define _mm512_shuffle_f32x4(a, b, which) simde_mm512_shuffle_f32x4(a, b, which)
+
 // simde rounds products, too.
 #define FUSED(bits, n)                                                                                         \
     static inline __m##bits fused_##bits(__m##bits a, __m##bits b, __m##bits c)                                \
