@@ -31,7 +31,7 @@ bool etch_qblock_fits(size_t k, size_t group) { return k && group && k % group =
 // ---- activations
 
 static size_t q_bytes(size_t m, size_t k) { return etch_align_up(m * k, 64); }
-static size_t sums_bytes(size_t m, size_t k) { return etch_align_up(m * (k / ETCH_QBLOCK) * 2 * sizeof(int16_t), 64); }
+static size_t sums_bytes(size_t m, size_t k) { return etch_align_up(m * (k / ETCH_QBLOCK) * sizeof(int32_t), 64); }
 
 size_t etch_qblock_x_bytes(size_t m, size_t k) { return q_bytes(m, k) + sums_bytes(m, k) + 2 * etch_align_up(m * sizeof(float), 64); }
 
@@ -39,40 +39,74 @@ void etch_qblock_x_init(etch_qblock_x *x, size_t m, size_t k, void *memory)
 {
     uint8_t *at = memory;
     *x = (etch_qblock_x){ .m = m, .k = k, .q = (int8_t *)at };
-    x->sums = (int16_t *)(void *)(at += q_bytes(m, k));
+    x->sums = (int32_t *)(void *)(at += q_bytes(m, k));
     x->scale = (float *)(void *)(at += sums_bytes(m, k));
     x->zero = (float *)(void *)(at + etch_align_up(m * sizeof(float), 64));
 }
 
 void etch_qblock_x_set(const etch_qblock_isa *isa, const etch_qblock_x *x, size_t i, const int8_t *q, float scale, int32_t zero)
 {
-    isa->set_x(q, x->k, x->q + i * x->k, x->sums + i * (x->k / ETCH_QBLOCK) * 2);
+    isa->set_x(q, x->k, x->q + i * x->k, x->sums + i * (x->k / ETCH_QBLOCK));
     x->scale[i] = scale;
     x->zero[i] = (float)zero;
 }
 
 // ---- products
 
-// A worker's memory: the panel, its scales, its bias; few_columns: also sums and a row of results.
-static size_t panel_bytes(size_t k) { return k * ETCH_QBLOCK_MAX_NR; }
-static size_t worker_bytes(size_t k)
+// A worker's memory: the panel, the scales of its columns, their bias, and what few_columns needs.
+typedef struct { size_t scales, bias, rows, z_sum, tile, all; } places;
+
+static places worker_places(size_t k)
 {
-    return panel_bytes(k) + sizeof(float) * (k / ETCH_QBLOCK * ETCH_QBLOCK_MAX_NR + 3 * ETCH_QBLOCK_MAX_NR);
+    places p = { .scales = k * ETCH_QBLOCK_MAX_NR };
+    p.bias = p.scales + sizeof(float) * (k / ETCH_QBLOCK) * ETCH_QBLOCK_MAX_NR;
+    p.z_sum = p.bias + sizeof(float) * ETCH_QBLOCK_MAX_NR;
+    p.tile = p.z_sum + sizeof(float) * ETCH_QBLOCK_MAX_NR;
+    p.rows = p.tile + sizeof(float) * ETCH_QBLOCK_MAX_MR * ETCH_QBLOCK_MAX_NR;
+    p.all = etch_align_up(p.rows + k / 2 * ETCH_QBLOCK_MAX_NR, 64);
+    return p;
 }
 
-size_t etch_qblock_scratch(size_t k, int n_threads) { return (size_t)n_threads * etch_align_up(worker_bytes(k), 64); }
+size_t etch_qblock_scratch(size_t k, int n_threads) { return (size_t)n_threads * worker_places(k).all; }
 
-typedef struct { const etch_qblock_isa *isa; const etch_qblock_x *x; const etch_qblock_job *jobs; size_t columns; uint8_t *scratch; } work;
+typedef struct {
+    const etch_qblock_isa *isa;
+    const etch_qblock_x *x;
+    const etch_qblock_job *jobs;
+    size_t units;        // panels a task
+    size_t n_threads;    // so many panels on lies the next one of this thread, more or less
+    uint8_t *scratch;
+} work;
 
-// Columns [j, j + isa->nr) of one job.
-static void some_columns(const work *s, const etch_qblock_isa *isa, const etch_qblock_job *job, size_t j, uint8_t *memory)
+// What a task of more rows asks for while it multiplies: the weights of a later panel.
+typedef struct { const uint8_t *at; size_t bytes, a_tile; } wish;
+
+static void ask(wish *w)
+{
+    for (size_t b = 0; b < w->a_tile && w->bytes; b += 64, w->at += 64) {
+        __builtin_prefetch(w->at);
+        w->bytes -= w->bytes < 64 ? w->bytes : 64;
+    }
+}
+
+static etch_qblock_cols columns(const etch_qblock_job *job, size_t j, const float *scales, const float *no_bias)
+{
+    const etch_qblock_w *w = job->w;
+    const float *bias = job->bias ? job->bias + j : no_bias;
+    return (etch_qblock_cols){ w->w + j * (w->k / 2), scales, w->z_sum + j, bias, w->k, w->group, job->lo, job->hi };
+}
+
+// Columns [j, j + nr) of one job.
+static void some_columns(const work *s, const etch_qblock_job *job, size_t j, uint8_t *memory)
 {
     const etch_qblock_x *x = s->x;
+    const etch_qblock_isa *isa = s->isa;
     etch_qblock_w *w = job->w;
-    size_t nr = (size_t)isa->nr, groups = w->k / w->group, blocks = x->k / ETCH_QBLOCK;
-    float *scales = (float *)(void *)(memory + panel_bytes(w->k)), *bias = scales + groups * nr;
-    for (size_t r = 0; r < nr; r++) bias[r] = job->bias ? job->bias[j + r] : 0;
-    etch_qblock_cols c = { w->w + j * (w->k / 2), scales, w->z_sum + j, bias, w->k, w->group, job->lo, job->hi };
+    const places at = worker_places(w->k);
+    size_t nr = (size_t)isa->nr, mr = (size_t)isa->mr, groups = w->k / w->group, blocks = w->k / ETCH_QBLOCK, next = j + s->n_threads * nr;
+    float *scales = (float *)(void *)(memory + at.scales), *no_bias = (float *)(void *)(memory + at.bias);
+    memset(no_bias, 0, sizeof(float) * nr);
+    const etch_qblock_cols c = columns(job, j, scales, no_bias);
     isa->scales(w->scale + j * groups, groups, scales);
     if (!w->has_z_sum) isa->z_sums(&c, w->z_sum + j);
     if (x->m == 1) {
@@ -80,60 +114,77 @@ static void some_columns(const work *s, const etch_qblock_isa *isa, const etch_q
         return;
     }
     isa->panel(c.w, w->k, memory);
-    for (size_t i = 0; i < x->m; i += (size_t)isa->mr) {
-        size_t m = x->m - i < (size_t)isa->mr ? x->m - i : (size_t)isa->mr;
-        isa->tile((int)m, &c, memory, x->q + i * x->k, x->sums + i * blocks * 2, x->scale + i, x->zero + i, job->c + i * job->ldc + j, job->ldc);
+    wish weights = { w->w + next * (w->k / 2), next + nr <= w->n ? nr * (w->k / 2) : 0, 0 };
+    weights.a_tile = etch_align_up(weights.bytes / ((x->m + mr - 1) / mr) + 1, 64);
+    for (size_t i = 0; i < x->m; i += mr) {
+        size_t m = x->m - i < mr ? x->m - i : mr;
+        ask(&weights);
+        float *out = job->c + i * job->ldc + j;
+        isa->tile((int)m, &c, memory, x->q + i * w->k, x->sums + i * blocks, x->scale + i, x->zero + i, out, job->ldc);
     }
 }
 
-// Fewer columns than any instruction set takes: the last `nr` of the reference again, or rows of zeros below them.
-static void few_columns(const work *s, const etch_qblock_job *job, size_t j, size_t n, uint8_t *memory)
+// All columns of a job that has fewer than `nr`: rows of zeros below them.
+static void few_columns(const work *s, const etch_qblock_job *job, uint8_t *memory)
 {
-    const etch_qblock_isa *ref = isas[0];
-    etch_qblock_w *w = job->w;
-    size_t nr = (size_t)ref->nr, groups = w->k / w->group, blocks = w->k / ETCH_QBLOCK;
-    uint8_t *rows = memory;
-    float *scales = (float *)(void *)(memory + panel_bytes(w->k)), *bias = scales + groups * nr, *z_sum = bias + nr, *out = z_sum + nr;
-    memset(rows, 0x88, nr * w->k / 2);
+    const etch_qblock_x *x = s->x;
+    const etch_qblock_isa *isa = s->isa;
+    const etch_qblock_w *w = job->w;
+    const places at = worker_places(w->k);
+    size_t n = w->n, nr = (size_t)isa->nr, mr = (size_t)isa->mr, groups = w->k / w->group, blocks = w->k / ETCH_QBLOCK;
+    uint8_t *rows = memory + at.rows;
+    float *scales = (float *)(void *)(memory + at.scales), *bias = (float *)(void *)(memory + at.bias);
+    float *z_sum = (float *)(void *)(memory + at.z_sum), *tile = (float *)(void *)(memory + at.tile);
+    memset(rows, 0x88, nr * (w->k / 2));
     memset(scales, 0, sizeof(float) * groups * nr);
     memset(bias, 0, sizeof(float) * nr);
-    memcpy(rows, w->w + j * (w->k / 2), n * w->k / 2);
+    memcpy(rows, w->w, n * (w->k / 2));
     for (size_t r = 0; r < n; r++) {
-        for (size_t g = 0; g < groups; g++) scales[g * nr + r] = etch_bf16_to_f32(w->scale[(j + r) * groups + g]);
-        if (job->bias) bias[r] = job->bias[j + r];
+        for (size_t g = 0; g < groups; g++) scales[g * nr + r] = etch_bf16_to_f32(w->scale[r * groups + g]);
+        if (job->bias) bias[r] = job->bias[r];
     }
-    etch_qblock_cols c = { rows, scales, z_sum, bias, w->k, w->group, job->lo, job->hi };
-    ref->z_sums(&c, z_sum);
-    for (size_t i = 0; i < s->x->m; i++) {
-        ref->one_row(&c, s->x->q + i * w->k, s->x->sums + i * blocks * 2, s->x->scale[i], s->x->zero[i], out);
-        memcpy(job->c + i * job->ldc + j, out, sizeof(float) * n);
+    const etch_qblock_cols c = { rows, scales, z_sum, bias, w->k, w->group, job->lo, job->hi };
+    isa->z_sums(&c, z_sum);
+    isa->panel(rows, w->k, memory);
+    for (size_t i = 0; i < x->m; i += mr) {
+        size_t m = x->m - i < mr ? x->m - i : mr;
+        isa->tile((int)m, &c, memory, x->q + i * w->k, x->sums + i * blocks, x->scale + i, x->zero + i, tile, nr);
+        for (size_t r = 0; r < m; r++) memcpy(job->c + (i + r) * job->ldc, tile + r * nr, sizeof(float) * n);
     }
+}
+
+// Whole panels are shared out; the last task also takes the columns that are left, in a panel that begins before them.
+static size_t tasks(const work *s, const etch_qblock_job *job)
+{
+    size_t panels = job->w->n / (size_t)s->isa->nr;
+    return panels ? (panels + s->units - 1) / s->units : 1;
 }
 
 static void one_task(void *user, size_t task, int worker)
 {
     const work *s = user;
     const etch_qblock_job *job = s->jobs;
-    for (size_t tasks; (tasks = (job->w->n + s->columns - 1) / s->columns) <= task; job++) task -= tasks;
-    uint8_t *memory = s->scratch + (size_t)worker * etch_align_up(worker_bytes(s->x->k), 64);
-    size_t j = task * s->columns, end = j + s->columns < job->w->n ? j + s->columns : job->w->n;
-    size_t nr = (size_t)s->isa->nr, ref_nr = (size_t)isas[0]->nr;
-    for (; j + nr <= end; j += nr) some_columns(s, s->isa, job, j, memory);
-    for (; j + ref_nr <= end; j += ref_nr) some_columns(s, isas[0], job, j, memory);
-    if (j < end) few_columns(s, job, j, end - j, memory);
+    for (size_t n; (n = tasks(s, job)) <= task; job++) task -= n;
+    uint8_t *memory = s->scratch + (size_t)worker * worker_places(s->x->k).all;
+    size_t nr = (size_t)s->isa->nr, n = job->w->n, j = task * s->units * nr;
+    size_t end = task + 1 == tasks(s, job) ? n : j + s->units * nr;
+    if (n < nr) few_columns(s, job, memory);
+    else for (; j < end; j += nr) some_columns(s, job, j + nr <= n ? j : n - nr, memory);
 }
 
 void etch_qblock_run(const etch_qblock_isa *isa, const etch_qblock_x *x, const etch_qblock_job *jobs, int n_jobs, etch_pool *pool, void *scratch)
 {
-    size_t nr = (size_t)isa->nr, n = 0, tasks = 0;
+    size_t nr = (size_t)isa->nr, n = 0, n_tasks = 0;
     if (!x->m) return;
     for (int i = 0; i < n_jobs; i++) n += jobs[i].w->n;
+    work s = { isa, x, jobs, 1, (size_t)etch_pool_threads(pool), scratch };
     // One row: about eight tasks a thread, of at most 256 columns. More: a panel a task.
-    size_t a_task = x->m > 1 ? nr : n / (8 * (size_t)etch_pool_threads(pool));
-    a_task = a_task > 256 ? 256 : etch_align_up(a_task + 1, nr);
-    for (int i = 0; i < n_jobs; i++) tasks += (jobs[i].w->n + a_task - 1) / a_task;
+    if (x->m == 1) {
+        s.units = n / (8 * s.n_threads) / nr + 1;
+        if (s.units > 256 / nr) s.units = 256 / nr;
+    }
+    for (int i = 0; i < n_jobs; i++) n_tasks += tasks(&s, &jobs[i]);
     if (x->m * n * x->k < 65536) pool = NULL;
-    work s = { isa, x, jobs, a_task, scratch };
-    etch_pool_run(pool, tasks, one_task, &s);
+    etch_pool_run(pool, n_tasks, one_task, &s);
     for (int i = 0; i < n_jobs; i++) jobs[i].w->has_z_sum = true;
 }

@@ -17,13 +17,13 @@
 
 #define ETCH_QBLOCK 32      // k and group are multiples of it
 #define ETCH_QBLOCK_MAX_MR 8
-#define ETCH_QBLOCK_MAX_NR 32
+#define ETCH_QBLOCK_MAX_NR 48
 
 // Activations as the kernels read them. Within eight columns the even ones come first: as the nibbles of four weight bytes.
 typedef struct etch_qblock_x {
     size_t m, k;
     int8_t *q;          // [m, k]
-    int16_t *sums;      // [m, k / 32, 2]: - 8 * sum of the columns 0, 1 (mod 4, in the order of q), and of 2, 3
+    int32_t *sums;      // [m, k / 32]: - 8 * sum of 32 columns, in the form that set_x of an instruction set gives its loops
     float *scale;       // [m]
     float *zero;        // [m], the zero point
 } etch_qblock_x;
@@ -66,11 +66,11 @@ typedef struct etch_qblock_isa {
     int mr, nr;
     void (*scales)(const uint16_t *scale, size_t n_groups, float *out);        // bf16 [nr, n_groups] -> [n_groups, nr]
     void (*z_sums)(const etch_qblock_cols *c, float *out);                      // [nr]
-    void (*one_row)(const etch_qblock_cols *c, const int8_t *q, const int16_t *sums, float scale, float zero, float *out);
+    void (*one_row)(const etch_qblock_cols *c, const int8_t *q, const int32_t *sums, float scale, float zero, float *out);
     void (*panel)(const uint8_t *w, size_t k, uint8_t *out);                   // nr rows -> k * nr bytes
-    void (*set_x)(const int8_t *q, size_t k, int8_t *out, int16_t *sums);     // one row of plain int8 values as etch_qblock_x keeps it
+    void (*set_x)(const int8_t *q, size_t k, int8_t *out, int32_t *sums);     // one row of plain int8 values as etch_qblock_x keeps it
     // out [m, nr] with row stride ldo, m <= mr; q and sums are m rows.
-    void (*tile)(int m, const etch_qblock_cols *c, const uint8_t *panel, const int8_t *q, const int16_t *sums, const float *scale,
+    void (*tile)(int m, const etch_qblock_cols *c, const uint8_t *panel, const int8_t *q, const int32_t *sums, const float *scale,
                  const float *zero, float *out, size_t ldo);
 } etch_qblock_isa;
 

@@ -11,18 +11,16 @@
 static inline int low(uint8_t b) { return (b & 15) - 8; }
 static inline int high(uint8_t b) { return (b >> 4) - 8; }
 
-static void ref_set_x(const int8_t *q, size_t k, int8_t *out, int16_t *sums)
+static void ref_set_x(const int8_t *q, size_t k, int8_t *out, int32_t *sums)
 {
-    for (size_t p = 0; p < k; p += ETCH_QBLOCK, q += ETCH_QBLOCK, out += ETCH_QBLOCK, sums += 2) {
-        int s[4] = { 0 };
+    for (size_t p = 0; p < k; p += ETCH_QBLOCK, q += ETCH_QBLOCK, out += ETCH_QBLOCK, sums++) {
+        *sums = 0;
         for (int a = 0; a < ETCH_QBLOCK; a += 8)
             for (int b = 0; b < 4; b++) {
                 out[a + b] = q[a + 2 * b];
                 out[a + 4 + b] = q[a + 2 * b + 1];
-                s[b] += out[a + b] + out[a + 4 + b];
+                *sums -= 8 * (out[a + b] + out[a + 4 + b]);
             }
-        sums[0] = (int16_t)(-8 * (s[0] + s[1]));
-        sums[1] = (int16_t)(-8 * (s[2] + s[3]));
     }
 }
 
@@ -61,7 +59,7 @@ static float product(const etch_qblock_cols *c, size_t j, const int8_t *q, float
     return f < c->lo ? c->lo : f > c->hi ? c->hi : f;
 }
 
-static void ref_one_row(const etch_qblock_cols *c, const int8_t *q, const int16_t *sums, float scale, float zero, float *out)
+static void ref_one_row(const etch_qblock_cols *c, const int8_t *q, const int32_t *sums, float scale, float zero, float *out)
 {
     (void)sums;
     for (size_t j = 0; j < NR; j++) out[j] = product(c, j, q, scale, zero);
@@ -69,7 +67,7 @@ static void ref_one_row(const etch_qblock_cols *c, const int8_t *q, const int16_
 
 static void ref_panel(const uint8_t *w, size_t k, uint8_t *out) { memcpy(out, w, NR * k / 2); }
 
-static void ref_tile(int m, const etch_qblock_cols *c, const uint8_t *panel, const int8_t *q, const int16_t *sums, const float *scale,
+static void ref_tile(int m, const etch_qblock_cols *c, const uint8_t *panel, const int8_t *q, const int32_t *sums, const float *scale,
                      const float *zero, float *out, size_t ldo)
 {
     (void)panel;

@@ -6,12 +6,12 @@
 
 #include "kern/qblock/rows.h"
 
-#define START(pair) _mm512_madd_epi16(SET1_32(pair), _mm512_set1_epi16(1))
+#define SUMS(pair) (((pair) >> 16) + (int16_t)(pair))
 #define DOT(acc, u, x) _mm512_dpbusd_epi32(acc, u, x)
 #define END(acc) (acc)
 #define NAME(f) avx512vnni_##f
-#define MR 8
-#define NV 2
+#define MR 4
+#define NV 3
 #include "kern/qblock/x86_512.inc"
 
 const etch_qblock_isa etch_qblock__avx512vnni = { "avx512vnni", ETCH_CPU_AVX512VNNI, MR, NR, avx512vnni_scales, avx512vnni_z_sums,

@@ -6,7 +6,7 @@
 
 #include "kern/qblock/rows.h"
 
-#define START(pair) _mm256_madd_epi16(SET1_32(pair), _mm256_set1_epi16(1))
+#define SUMS(pair) (((pair) >> 16) + (int16_t)(pair))
 #define DOT(acc, u, x) _mm256_dpbusd_avx_epi32(acc, u, x)
 #define END(acc) (acc)
 #define NAME(f) avxvnni_##f
