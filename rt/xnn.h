@@ -49,7 +49,8 @@ typedef struct etch_xnn_value {
     const uint8_t *data;                   // constants: the file's bytes (or an aligned copy); else set at each call
     // Plan.
     int root;                              // the value whose memory this one shares (itself, or through reshape and copy)
-    int first, last;                       // roots: node that writes it, last node that reads it or an alias; -1: none
+    int first, last;                       // roots: node that writes it, last node of the last chain that reads it or an alias; -1: none
+    int last_read;                         // roots: the last node that does
     size_t offset, bytes;                  // roots that are INTERNAL: place in the workspace
 } etch_xnn_value;
 

@@ -57,7 +57,11 @@ static void lifetimes(etch_xnn *x)
         etch_xnn_node *n = &x->nodes[i];
         if (n->chain) until = i + n->chain - 1;
         for (int j = 0; j < n->n_in; j++)
-            if (n->in[j] >= 0) x->values[x->values[n->in[j]].root].last = until;
+            if (n->in[j] >= 0) {
+                etch_xnn_value *root = &x->values[x->values[n->in[j]].root];
+                root->last = until;
+                root->last_read = i;
+            }
         for (int j = 0; j < n->n_out; j++) {
             x->values[n->out[j]].first = i;
             x->values[n->out[j]].last = until;
@@ -114,15 +118,17 @@ static void give_back(heap *h, size_t at, size_t len)
     }
 }
 
-static void take_over_or_place(etch_xnn *x, heap *h, etch_xnn_node *n, int i, int which)
+// Result `which` of node i; `until`: the last node of its chain.
+static void take_over_or_place(etch_xnn *x, heap *h, etch_xnn_node *n, int i, int until, int which)
 {
     etch_xnn_value *out = &x->values[n->out[which]];
     if (out->where != XV_INTERNAL || out->root != n->out[which]) return;
     out->bytes = out->is_hidden ? 0 : etch_xnn__value_bytes(out);
     if (out->is_hidden) return;
-    for (int j = 0; j < n->n_in && which == 0 && n->chain == 1; j++) {
+    for (int j = 0; j < n->n_in && which == 0; j++) {
         etch_xnn_value *root = n->in[j] >= 0 ? &x->values[x->values[n->in[j]].root] : NULL;
-        if (!root || root->where != XV_INTERNAL || root->last != i || root->bytes != out->bytes || !allows_in_place(x, n, j)) continue;
+        // A chain reads a row of it in one way only (xnn_chain.c), so the last node that does may write there.
+        if (!root || root->where != XV_INTERNAL || root->last != until || root->last_read != i || root->bytes != out->bytes || !allows_in_place(x, n, j)) continue;
         n->in_place = j;
         out->offset = root->offset;
         root->last = -2;   // its place has a new owner
@@ -157,11 +163,12 @@ etch_status *etch_xnn__plan(etch_xnn *x)
     heap h = { 0 };
     h.gaps = malloc(sizeof *h.gaps * ((size_t)x->n_values + 1));
     if (!h.gaps) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
-    for (int i = 0; i < x->n_nodes; i++) {
+    for (int i = 0, until = 0; i < x->n_nodes; i++) {
         etch_xnn_node *n = &x->nodes[i];
+        if (n->chain) until = i + n->chain - 1;
         n->in_place = -1;
         n->planned_chain = n->chain;
-        for (int j = 0; j < n->n_out; j++) take_over_or_place(x, &h, n, i, j);
+        for (int j = 0; j < n->n_out; j++) take_over_or_place(x, &h, n, i, until, j);
         for (int j = 0; j < n->n_in; j++)
             if (n->in[j] >= 0) free_dead(x, &h, n->in[j], i);
         for (int j = 0; j < n->n_out; j++) free_dead(x, &h, n->out[j], i);
