@@ -145,6 +145,17 @@ static void free_dead(etch_xnn *x, heap *h, int v, int i)
     root->last = -2;
 }
 
+// What a chain, nodes first to last, was the last to touch.
+static void free_all(etch_xnn *x, heap *h, int first, int last)
+{
+    for (int i = first; i <= last; i++) {
+        const etch_xnn_node *n = &x->nodes[i];
+        for (int j = 0; j < n->n_in; j++)
+            if (n->in[j] >= 0) free_dead(x, h, n->in[j], last);
+        for (int j = 0; j < n->n_out; j++) free_dead(x, h, n->out[j], last);
+    }
+}
+
 static etch_status *count_scratch(etch_xnn *x)
 {
     x->scratch = 0;
@@ -163,15 +174,16 @@ etch_status *etch_xnn__plan(etch_xnn *x)
     heap h = { 0 };
     h.gaps = malloc(sizeof *h.gaps * ((size_t)x->n_values + 1));
     if (!h.gaps) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
-    for (int i = 0, until = 0; i < x->n_nodes; i++) {
+    for (int i = 0, first = 0, until = 0; i < x->n_nodes; i++) {
         etch_xnn_node *n = &x->nodes[i];
-        if (n->chain) until = i + n->chain - 1;
+        if (n->chain) {
+            first = i;
+            until = i + n->chain - 1;
+        }
         n->in_place = -1;
         n->planned_chain = n->chain;
         for (int j = 0; j < n->n_out; j++) take_over_or_place(x, &h, n, i, until, j);
-        for (int j = 0; j < n->n_in; j++)
-            if (n->in[j] >= 0) free_dead(x, &h, n->in[j], i);
-        for (int j = 0; j < n->n_out; j++) free_dead(x, &h, n->out[j], i);
+        if (i == until) free_all(x, &h, first, i);
     }
     x->workspace = h.top;
     free(h.gaps);
