@@ -2,7 +2,8 @@
 //
 // A round is one word: its number, whether it is open, and how many workers are in it. A worker joins an open round by raising the count;
 // the caller closes it when no index is left and waits only for those who joined, so a worker that the system has not woken yet costs
-// nothing. Between rounds a worker spins for a while, shorter each time that was in vain, then sleeps on a condition variable.
+// nothing. Each thread has a run of indices of its own, so that what it reads lies together, and takes from the others' when that is used up.
+// Between rounds a worker spins for a while, shorter each time that was in vain, then sleeps on a condition variable.
 #define _POSIX_C_SOURCE 200809L
 #include "base/pool.h"
 
@@ -11,7 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "base/num.h"
 
 #define MAX_THREADS 64
 #define MIN_SPINS 32
@@ -21,6 +25,9 @@
 #define ACTIVE 0xffffu
 #define OPEN 0x10000u
 #define NUMBER 17
+
+// Indices [next, end) that are left of a thread's run; a cache line each.
+typedef struct { _Alignas(64) atomic_size_t next; size_t end; } lane;
 
 struct etch_pool {
     int asked, n_workers, refs;
@@ -32,8 +39,8 @@ struct etch_pool {
     atomic_int sleepers;             // workers that wait for `wake` or are about to
     atomic_bool is_waiting;          // the caller waits for `done` or is about to
     atomic_uint round;
-    atomic_size_t next;
-    size_t n;
+    lane lanes[MAX_THREADS];         // of the caller and the workers
+    int n_lanes;
     void (*body)(void *user, size_t i, int worker);
     void *user;
     etch_pool *following;
@@ -53,10 +60,13 @@ static void relax(void)
 
 static void take(etch_pool *p, int worker)
 {
-    for (;;) {
-        size_t i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
-        if (i >= p->n) return;
-        p->body(p->user, i, worker);
+    for (int k = 0, l = worker; k < p->n_lanes; k++, l = l + 1 == p->n_lanes ? 0 : l + 1) {
+        lane *own = &p->lanes[l];
+        while (atomic_load_explicit(&own->next, memory_order_relaxed) < own->end) {
+            size_t i = atomic_fetch_add_explicit(&own->next, 1, memory_order_relaxed);
+            if (i >= own->end) break;
+            p->body(p->user, i, worker);
+        }
     }
 }
 
@@ -127,8 +137,9 @@ static void stop(etch_pool *p)
 
 static etch_pool *begin(int n_threads)
 {
-    etch_pool *p = calloc(1, sizeof *p);
+    etch_pool *p = aligned_alloc(64, etch_align_up(sizeof *p, 64));
     if (!p) return NULL;
+    memset(p, 0, sizeof *p);
     p->asked = n_threads;
     pthread_mutex_init(&p->use, NULL);
     pthread_mutex_init(&p->lock, NULL);
@@ -191,10 +202,13 @@ void etch_pool_run(etch_pool *p, size_t n, void (*body)(void *user, size_t i, in
         for (size_t i = 0; i < n; i++) body(user, i, 0);
         return;
     }
-    p->n = n;
+    p->n_lanes = p->n_workers + 1;
+    for (int i = 0; i < p->n_lanes; i++) {
+        atomic_store_explicit(&p->lanes[i].next, n * (size_t)i / (size_t)p->n_lanes, memory_order_relaxed);
+        p->lanes[i].end = n * ((size_t)i + 1) / (size_t)p->n_lanes;
+    }
     p->body = body;
     p->user = user;
-    atomic_store(&p->next, 0);
     unsigned number = (atomic_load(&p->round) >> NUMBER) + 1;
     atomic_store(&p->round, number << NUMBER | OPEN);
     if (atomic_load(&p->sleepers)) {
