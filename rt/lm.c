@@ -53,6 +53,7 @@ static etch_status *open_method(etch_rt *rt, etch_lm *lm)
     lm->vocab_size = out->t->sizes[2].v;
     if (lm->max_chunk < 1 || lm->vocab_size < 1) return ETCH_ERR(ETCH_UNSUPPORTED, "'forward' has an empty input or output");
     lm->max_seq_len = constant(rt, "get_max_seq_len", lm->max_chunk + 1);
+    if (lm->max_chunk > ETCH_LM_CHUNK && etch_rt_input_is_dynamic(lm->method, 0)) lm->max_chunk = ETCH_LM_CHUNK;
     lm->bos_id = constant(rt, "get_bos_id", -1);
     read_eos(rt, lm);
     lm->ids = malloc((size_t)lm->max_chunk * sizeof *lm->ids);
