@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/cpu.h"
+#include "kern/attention/attention.h"
 
 #define BAD(...) ETCH_ERR(ETCH_INVALID, __VA_ARGS__)
 
@@ -32,6 +33,7 @@ static etch_status *init(etch_span blob, const etch_delegate_env *env, void **ou
     x->nhwc = etch_nhwc_select(etch_cpu_features());
     x->transpose = etch_transpose_select(etch_cpu_features());
     x->qblock = etch_qblock_select(etch_cpu_features());
+    x->attention = etch_attention_select(etch_cpu_features());
     x->max_bytes = env->max_bytes;
     x->ties = env->ties;
     etch_status *s = etch_xnn__load(blob, env, x);

@@ -59,7 +59,7 @@ typedef struct etch_xnn_rowq { float scale; int32_t zero_point; } etch_xnn_rowq;
 
 typedef enum {
     XK_UNARY, XK_BINARY, XK_CLAMP, XK_FC, XK_SOFTMAX, XK_TRANSPOSE, XK_CONV, XK_DWCONV, XK_DECONV, XK_RESIZE, XK_PAD, XK_AVGPOOL, XK_MAXPOOL,
-    XK_ARGMAXPOOL, XK_CONVERT, XK_GLOBALAVG, XK_RESHAPE, XK_CAT, XK_SLICE, XK_BMM, XK_COPY, XK_SDPA,
+    XK_ARGMAXPOOL, XK_CONVERT, XK_GLOBALAVG, XK_RESHAPE, XK_CAT, XK_SLICE, XK_BMM, XK_COPY, XK_SDPA, XK_ATTENTION,
 } etch_xnn_kind;
 
 typedef struct etch_xnn_row { const char *name; uint8_t kind, base, op; } etch_xnn_row;
@@ -92,6 +92,7 @@ typedef struct etch_xnn_node {
     int n_shared;               // of those: this node and its next ones run as one; 0: an earlier one runs it
     const etch_xnn_row *act;    // products of floats: a function of each result (a unary or clamp row), or NULL
     float act_p, act_q;         // its parameters
+    const struct etch_xnn_attention *attention;   // XK_ATTENTION
     int chain, chain_at;        // nodes that run as one step from here (xnn_chain.h) and where in x->chains; 1: this one; 0: an earlier one runs it
     int planned_chain;          // chain when the plan was made
     int in_place;               // plan: index into `in` whose memory the output takes, or -1
@@ -115,6 +116,7 @@ typedef struct etch_xnn {
     const etch_nhwc_kernels *nhwc;
     const etch_transpose_kernels *transpose;
     const etch_qblock_isa *qblock;
+    const struct etch_attention_isa *attention;
     etch_pool *pool;
     etch_rt_ties *ties;         // NULL: not counted
     size_t max_bytes;
@@ -142,6 +144,8 @@ void etch_xnn__fuse(etch_xnn *x);
 // xnn_fuse_float.c
 void etch_xnn__fuse_silu(etch_xnn *x, int i);
 void etch_xnn__fuse_act(etch_xnn *x, int i);
+// xnn_fuse_attention.c
+void etch_xnn__fuse_attention(etch_xnn *x, int i);
 // n->act on y[0 ... n), in place; nothing without one.
 typedef struct etch_xnn_act { const etch_ew_kernels *ew; const etch_xnn_node *n; } etch_xnn_act;
 void etch_xnn__apply_act(const void *act, float *y, size_t n);

@@ -52,7 +52,7 @@ static void follow_operands(etch_xnn *x, int i)
 }
 
 typedef void rule(etch_xnn *x, int i);
-static rule *const rules[] = { follow_operands, share_operand, etch_xnn__fuse_silu, etch_xnn__fuse_act };
+static rule *const rules[] = { etch_xnn__fuse_attention, follow_operands, share_operand, etch_xnn__fuse_silu, etch_xnn__fuse_act };
 
 void etch_xnn__fuse(etch_xnn *x)
 {

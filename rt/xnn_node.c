@@ -406,7 +406,7 @@ etch_status *etch_xnn__check_node(etch_xnn *x, etch_xnn_node *n)
         if (n->row->kind == XK_TRANSPOSE) ETCH_TRY(check_permutation(n));
         if (n->row->kind == XK_RESHAPE) ETCH_TRY(check_reshape(n));
         break;
-    case XK_SDPA: return BAD("not executable");
+    case XK_SDPA: case XK_ATTENTION: return BAD("not executable");
     }
     if (!clamps) {
         n->lo = -INFINITY;

@@ -2,6 +2,7 @@
 //
 // Every runner first takes its scratch, then stops if the run is dry, then computes. Values of 2-byte floats and static 8-bit types are
 // computed through fp32, unless the family has integer kernels.
+#include "rt/xnn_attention.h"
 #include "rt/xnn_chain.h"
 
 #include <math.h>
@@ -228,6 +229,7 @@ etch_status *etch_xnn__run_node(etch_xnn_cx *cx, const etch_xnn_node *n)
     case XK_CONV: case XK_DECONV: etch_xnn__run_conv(cx, n); break;
     case XK_DWCONV: case XK_AVGPOOL: case XK_MAXPOOL: case XK_ARGMAXPOOL: case XK_GLOBALAVG: case XK_RESIZE: etch_xnn__run_nhwc(cx, n); break;
     case XK_TRANSPOSE: case XK_RESHAPE: case XK_COPY: case XK_CAT: case XK_SLICE: case XK_PAD: etch_xnn__run_move(cx, n); break;
+    case XK_ATTENTION: etch_xnn__run_attention(cx, n); break;
     case XK_SDPA: break;
     }
     return cx->dry || cx->used <= cx->len ? NULL : ETCH_ERR(ETCH_INTERNAL, "%s: scratch of %zu bytes, planned %zu", n->row->name, cx->used, cx->len);

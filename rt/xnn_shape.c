@@ -1,4 +1,5 @@
 // In: the sizes of external inputs and constants. Out: the sizes of every value, node by node, and the chains that they allow.
+#include "rt/xnn_attention.h"
 #include "rt/xnn_chain.h"
 
 #define BAD(...) ETCH_ERR(ETCH_INVALID, __VA_ARGS__)
@@ -192,6 +193,7 @@ static etch_status *node_shape(etch_xnn *x, const etch_xnn_node *n)
         if (n->n_dims != rank) return BAD("%d paddings for rank %d", n->n_dims, rank);
         for (int i = 0; i < rank; i++) d[i] += n->p[i] + n->q[i];
         break;
+    case XK_ATTENTION: ETCH_TRY(etch_xnn__attention_shape(x, n, d, &rank)); break;
     case XK_SDPA: return BAD("not executable");
     }
     return etch_xnn__set_dims(out, rank, d);

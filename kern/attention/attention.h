@@ -3,7 +3,7 @@
 // In: fp32 queries, keys and values with strides. Out: fp32 out[query, head] = sum over keys of softmax(scale q k + mask) v. Heads that
 // share keys (grouped queries) read them once. Few queries: the keys are split in pieces that threads share; the pieces depend on sizes only,
 // so any number of threads gives the same bits.
-// A query that sees no key gives zeros.
+// A query that sees no key gives zeros or what the caller says.
 #ifndef ETCH_KERN_ATTENTION_ATTENTION_H
 #define ETCH_KERN_ATTENTION_ATTENTION_H
 
@@ -50,6 +50,7 @@ typedef struct etch_attention {
     float *out;
     size_t out_batch, out_head, out_row;
     float scale;
+    float blind;                       // times zero: the result of a query that sees no key
     bool causal;                       // query r sees keys 0 ... r + first
     size_t first;
     const void *mask;                  // floats that are added, or with is_bool bytes of which nonzero takes part; NULL: none

@@ -68,12 +68,12 @@ static inline void etch_attention__mask(const etch_attention_work *w, size_t b, 
     }
 }
 
-// A row of the result: zeros when nothing was seen.
+// A row of the result.
 static inline void etch_attention__finish(const etch_attention_work *w, size_t b, size_t kv, size_t r, const float *acc, float sum)
 {
     const etch_attention *a = w->a;
     etch_attention_place p = etch_attention__place(w, kv, r);
-    float f = sum == 0 ? 0 : 1.0f / sum, *out = a->out + b * a->out_batch + p.head * a->out_head + p.query * a->out_row;
+    float f = sum == 0 ? a->blind : 1.0f / sum, *out = a->out + b * a->out_batch + p.head * a->out_head + p.query * a->out_row;
     for (size_t c = 0; c < a->dv; c++) out[c] = acc[c] * f;
 }
 
