@@ -1,7 +1,7 @@
 // In: activations and weights. Out: fully connected layers and convolutions of quantised activations, as matrix products.
 //
-// Float activations go to xnn_run_float.c; quantised ones become int16 (value minus zero point) and go to etch_qgemm. A convolution is the
-// product of patches (a block of output pixels at a time) with its filter [OC, KH*KW*IC].
+// Float activations go to xnn_run_float.c, quantised ones to etch_qgemm. A convolution is the product of patches (a block of output pixels
+// at a time; of quantised ones as int16, value minus zero point) with its filter [OC, KH*KW*IC].
 #include "rt/xnn.h"
 
 #include <math.h>
@@ -19,44 +19,28 @@ static const int32_t *int_bias_of(etch_xnn_cx *cx, const etch_xnn_node *n)
 
 // ---- fully connected
 
-typedef struct { const etch_xnn_value *in; int16_t *x; float *scales; size_t k, skip; } widening;
-
-static void widen_rows(void *user, size_t from, size_t to)
-{
-    const widening *w = user;
-    const etch_xnn_rowq *rows = w->in->type == XT_QDINT8 ? etch_xnn__rows(w->in) + w->skip : NULL;
-    const uint8_t *data = w->in->data + w->skip * w->k;
-    for (size_t i = from; i < to; i++) {
-        int32_t z = rows ? rows[i].zero_point : w->in->zero_point;
-        if (w->scales) w->scales[i] = rows[i].scale;
-        int16_t *x = w->x + i * w->k;
-        if (w->in->type == XT_QUINT8) {
-            const uint8_t *q = data + i * w->k;
-            for (size_t p = 0; p < w->k; p++) x[p] = (int16_t)(q[p] - z);
-        } else {
-            const int8_t *q = (const int8_t *)data + i * w->k;
-            for (size_t p = 0; p < w->k; p++) x[p] = (int16_t)(q[p] - z);
-        }
-    }
-}
-
 static void run_fc_int(etch_xnn_cx *cx, const etch_xnn_node *n, size_t m, size_t channels, size_t k)
 {
     const etch_xnn_value *in = etch_xnn__in(cx, n, 0), *w = etch_xnn__in(cx, n, 1), *out = etch_xnn__out(cx, n, 0);
     bool is_static = is_static_q(in);
-    int16_t *x = etch_xnn__take(cx, sizeof *x * m * k);
     float *scales = is_static ? NULL : etch_xnn__take(cx, sizeof *scales * m);
+    int32_t *zeros = is_static ? NULL : etch_xnn__take(cx, sizeof *zeros * m);
     int32_t *acc = is_static ? etch_xnn__take(cx, sizeof *acc * m * channels) : NULL;
     const float *bias = is_static ? NULL : bias_of(cx, n);
     float *y = is_static ? NULL : etch_xnn__float_out(cx, out);
-    void *scratch = etch_xnn__take(cx, etch_qgemm_scratch(k, etch_pool_threads(cx->x->pool)));
+    void *scratch = etch_xnn__take(cx, etch_qgemm_scratch(m, k, etch_pool_threads(cx->x->pool)));
     if (cx->dry) return;
     size_t skip = is_static ? 0 : etch_xnn__rows_to_skip(out);
     m -= skip;
-    widening wide = { in, x, scales, k, skip };
-    etch_xnn__spans(cx->x, m, 16384 / (k + 1) + 1, widen_rows, &wide);
-    etch_qgemm g = { .m = m, .n = channels, .k = k, .x = x, .ldx = k, .w = n->weights, .w_type = qgemm_type(n->weights_type), .w_zero = w->zero_point,
-                     .bias = bias, .x_scale = scales, .c = y ? y + skip * channels : NULL, .acc = acc, .ldc = channels, .lo = n->lo, .hi = n->hi };
+    const etch_xnn_rowq *rows = is_static ? NULL : etch_xnn__rows(in) + skip;
+    for (size_t i = 0; rows && i < m; i++) {
+        scales[i] = rows[i].scale;
+        zeros[i] = rows[i].zero_point;
+    }
+    etch_qgemm g = { .m = m, .n = channels, .k = k, .x = in->data + skip * k, .ldx = k,
+                     .x_type = in->type == XT_QUINT8 ? ETCH_QGEMM_X_U8 : ETCH_QGEMM_X_S8, .x_zero = zeros, .x_zero_all = in->zero_point,
+                     .w = n->weights, .w_type = qgemm_type(n->weights_type), .w_zero = w->zero_point, .bias = bias, .x_scale = scales,
+                     .c = y ? y + skip * channels : NULL, .acc = acc, .ldc = channels, .lo = n->lo, .hi = n->hi };
     g.ldw = g.w_type == ETCH_QGEMM_W4 ? (k + 1) / 2 : k;
     g.w_scale = w->scales;
     etch_qgemm_run(cx->x->qgemm, &g, cx->x->pool, scratch);
@@ -115,23 +99,29 @@ static void run_conv_int(etch_xnn_cx *cx, const etch_xnn_node *n, const etch_nhw
     filling f = { .g = g, .in = in, .k = k, .channels = win->group_in, .qpatches = etch_xnn__take(cx, sizeof(int16_t) * (size_t)(rows * k)) };
     int32_t *acc = is_static ? etch_xnn__take(cx, sizeof *acc * (size_t)(rows * oc)) : NULL;
     int32_t *zeros = is_static ? NULL : etch_xnn__take(cx, sizeof *zeros * (size_t)g->n);
+    int32_t *row_zeros = is_static ? NULL : etch_xnn__take(cx, sizeof *row_zeros * (size_t)rows);
     float *scales = is_static ? NULL : etch_xnn__take(cx, sizeof *scales * (size_t)rows);
     const float *bias = is_static ? NULL : bias_of(cx, n);
     float *y = is_static ? NULL : etch_xnn__float_out(cx, out);
-    void *scratch = etch_xnn__take(cx, etch_qgemm_scratch((size_t)k, etch_pool_threads(cx->x->pool)));
+    void *scratch = etch_xnn__take(cx, etch_qgemm_scratch((size_t)rows, (size_t)k, etch_pool_threads(cx->x->pool)));
     if (cx->dry) return;
     const etch_xnn_rowq *images = is_static ? NULL : etch_xnn__rows(in);
     for (int64_t i = 0; zeros && i < g->n; i++) zeros[i] = images[i].zero_point;
     f.zeros = zeros;
     for (int64_t at = 0; at < pixels; at += rows) {
         int64_t m = pixels - at < rows ? pixels - at : rows;
-        for (int64_t i = 0; scales && i < m; i++) scales[i] = images[(at + i) / (g->oh * g->ow)].scale;
+        for (int64_t i = 0; scales && i < m; i++) {
+            const etch_xnn_rowq *q = &images[(at + i) / (g->oh * g->ow)];
+            scales[i] = q->scale;
+            row_zeros[i] = q->zero_point + 128;
+        }
         for (int64_t group = 0; group < win->groups; group++) {
             f.first = at;
             f.channel = group * win->group_in;
             etch_xnn__spans(cx->x, (size_t)m, (size_t)(16384 / (k + 1) + 1), fill_patches, &f);
             int64_t first = group * win->group_out;
-            etch_qgemm p = { .m = (size_t)m, .n = win->group_out, .k = (size_t)k, .x = f.qpatches, .ldx = (size_t)k, .w = n->weights + first * k,
+            etch_qgemm p = { .m = (size_t)m, .n = win->group_out, .k = (size_t)k, .x = f.qpatches, .ldx = (size_t)k, .x_zero = row_zeros,
+                             .x_zero_all = in->type == XT_QUINT8 ? in->zero_point : in->zero_point + 128, .w = n->weights + first * k,
                              .ldw = (size_t)k, .w_type = qgemm_type(w->type), .w_zero = w->zero_point, .w_scale = w->scales ? w->scales + first : NULL,
                              .bias = bias ? bias + first : NULL, .x_scale = scales, .c = y ? y + at * oc + first : NULL,
                              .acc = acc ? acc + first : NULL, .ldc = (size_t)oc, .lo = n->lo, .hi = n->hi };

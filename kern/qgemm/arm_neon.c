@@ -10,6 +10,8 @@
 #define VI int32x4_t
 #define ZERO vdupq_n_s32(0)
 #define NR ETCH_QGEMM_NR
+#define NAME(f) neon_##f
+#include "kern/qgemm/x.inc"
 
 static inline int32x4_t madd(int32x4_t acc, int16x8_t a, int16x8_t b)
 {
@@ -42,5 +44,6 @@ static void neon_tile(int m, const int16_t *x, size_t ldx, const int16_t *w, siz
     }
 }
 
-const etch_qgemm_isa etch_qgemm__neon = { "neon", ETCH_CPU_NEON, neon_one_row, neon_tile };
+static const etch_qgemm_wide neon_loops = { neon_set_x, neon_set_w, neon_one_row, neon_tile };
+const etch_qgemm_isa etch_qgemm__neon = { "neon", ETCH_CPU_NEON, &neon_loops, NULL };
 #endif

@@ -1,6 +1,9 @@
 // In: rows of activations and weights. Out: their sums of products. Plain C.
 #include "kern/qgemm/rows.h"
 
+#define NAME(f) ref_##f
+#include "kern/qgemm/x.inc"
+
 static void ref_one_row(const int16_t *x, const int8_t *w, size_t ldw, size_t k, int32_t *out)
 {
     for (int r = 0; r < ETCH_QGEMM_NR; r++, w += ldw) {
@@ -20,4 +23,5 @@ static void ref_tile(int m, const int16_t *x, size_t ldx, const int16_t *w, size
         }
 }
 
-const etch_qgemm_isa etch_qgemm__ref = { "ref", 0, ref_one_row, ref_tile };
+static const etch_qgemm_wide ref_loops = { ref_set_x, ref_set_w, ref_one_row, ref_tile };
+const etch_qgemm_isa etch_qgemm__ref = { "ref", 0, &ref_loops, NULL };
