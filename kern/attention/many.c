@@ -27,6 +27,24 @@ static void lay_out_queries(const etch_attention_work *w, size_t b, size_t kv, s
     }
 }
 
+// Does the mask change nothing of row r with keys [j, j + n)? Most rows of most masks: that is read fast, lanes are written slowly.
+static bool is_idle(const etch_attention_work *w, size_t b, size_t kv, size_t r, size_t j, size_t n)
+{
+    const etch_attention *a = w->a;
+    etch_attention_place p = etch_attention__place(w, kv, r);
+    size_t at = b * a->mask_batch + p.head * a->mask_head + p.query * a->mask_row + j * a->mask_key;
+    if (a->mask_key != 1) return false;
+    uint32_t differs = 0;
+    if (a->is_bool) {
+        const uint8_t *m = (const uint8_t *)a->mask + at;
+        for (size_t t = 0; t < n; t++) differs |= !m[t];
+    } else {
+        const float *m = (const float *)a->mask + at;
+        for (size_t t = 0; t < n; t++) differs |= etch_f32_bits(m[t]) << 1;   // but for the sign
+    }
+    return !differs;
+}
+
 // Scores of the keys [j, j + n) that a row does not see, and the mask of the others.
 static void mask_block(const etch_attention_work *w, size_t b, size_t kv, size_t r0, size_t m, size_t j, size_t n, float *s)
 {
@@ -40,7 +58,7 @@ static void mask_block(const etch_attention_work *w, size_t b, size_t kv, size_t
     }
     for (size_t i = 0; i < m; i++) {
         size_t seen = etch_attention__seen(w, r0 + i), own = seen < j ? 0 : seen - j < n ? seen - j : n;
-        if (a->mask && !is_same) etch_attention__mask(w, b, kv, r0 + i, j, own, s + i, lanes);
+        if (a->mask && !is_same && !is_idle(w, b, kv, r0 + i, j, own)) etch_attention__mask(w, b, kv, r0 + i, j, own, s + i, lanes);
         for (size_t t = own; t < n; t++) s[t * lanes + i] = -INFINITY;
     }
 }
