@@ -32,7 +32,8 @@ static etch_status *read_sizes(etch_fb_table t, etch_pte_tensor *out)
     }
     size_t bytes;
     if (is_empty) out->numel = 0;
-    if ((!fits && !is_empty) || !etch_mul_ok((size_t)out->numel, etch_dtype_size(out->dtype), &bytes) || bytes > SIZE_MAX / 4)
+    // Beside a 0 too: strides are products of the other sizes.
+    if (!fits || !etch_mul_ok((size_t)out->numel, etch_dtype_size(out->dtype), &bytes) || bytes > SIZE_MAX / 4)
         return BAD("its byte count overflows");
     out->nbytes = bytes;
     return NULL;
