@@ -27,7 +27,7 @@ const etch_fgemm_kernels *etch_fgemm_select(unsigned features)
     return best;
 }
 
-#define KC ((size_t)ETCH_FGEMM_KC)
+#define KC ((size_t)ETCH_FGEMM_MAX_KC)
 #define MC ((size_t)252)   // at most; the blocks of a matrix are equally high
 #define NC ((size_t)512)
 // Up to this many rows, dot products beat laying the weights out.
@@ -49,7 +49,13 @@ typedef struct { size_t i0, i1, j0, j1; } area;
 
 static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 
-static const float zeros[ETCH_FGEMM_KC];
+// The size of the fewest equal parts of `n` that are `most` at most, in whole steps (of which `most` is a multiple).
+static size_t equal_part(size_t n, size_t most, size_t step)
+{
+    return n ? ceil_div(ceil_div(n, ceil_div(n, most)), step) * step : step;
+}
+
+static const float zeros[ETCH_FGEMM_MAX_KC];
 
 size_t etch_fgemm_scratch(int n_threads) { return (size_t)n_threads * etch_align_up(sizeof(work), 64); }
 
@@ -123,72 +129,64 @@ static etch_fgemm_end end_of(const etch_fgemm *g, size_t j, size_t n, size_t nr,
     return e;
 }
 
-// Weights that will be laid out next: `n` rows of `bytes` from `row`, whose cache lines are fetched `step` at a time while tiles are computed.
-typedef struct { const uint8_t *row; size_t stride, bytes, n, at, step; } ahead;
-
-static void fetch_ahead(ahead *f)
-{
-    for (size_t s = 0; s < f->step && f->n; s++) {
-        __builtin_prefetch(f->row + f->at, 0, 2);
-        if ((f->at += 64) < f->bytes) continue;
-        f->at = 0;
-        f->row += f->stride;
-        f->n--;
-    }
-}
-
-// What lay_out_b will read for the tile of columns [j, j + n), spread over `calls`.
-static ahead ahead_of(const etch_fgemm *g, size_t j, size_t n, size_t p, size_t k, size_t calls)
+// What lay_out_b will read for the tile of columns [j, j + n), spread over `calls` tiles of k steps.
+static etch_fgemm_ahead ahead_of(const etch_fgemm *g, size_t j, size_t n, size_t p, size_t k, size_t calls)
 {
     size_t size = type_bytes(g->b_type), first = g->b_is_nk ? j * g->ldb + p : p * g->ldb + j;
-    ahead f = { (const uint8_t *)g->b + first * size, g->ldb * size, (g->b_is_nk ? k : n) * size, g->b_is_nk ? n : k, 0, 0 };
-    f.step = ceil_div(ceil_div(f.bytes, 64) * f.n, calls);
+    etch_fgemm_ahead f = { (const uint8_t *)g->b + first * size, g->ldb * size, (g->b_is_nk ? k : n) * size, g->b_is_nk ? n : k, 0, 0 };
+    for (size_t lines = ceil_div(f.bytes, 64) * f.n; f.rarely < 5 && (lines * 8 << f.rarely) <= calls * k; f.rarely++) {}
     return f;
 }
 
 // One tile of columns against `m` rows of A that are laid out at `rows_a`.
 static void column_tile(const etch_fgemm_kernels *kn, const etch_fgemm *g, work *w, const float *rows_a, const float *b, size_t ldb, size_t i, size_t m, size_t j, size_t n,
-                        size_t k, bool add, bool last, ahead *f)
+                        size_t k, bool add, bool last, etch_fgemm_ahead *f)
 {
     const size_t mr = (size_t)kn->mr, nr = (size_t)kn->nr;
     etch_fgemm_end end = end_of(g, j, n, nr, w);
     for (size_t t = 0; t < m; t += mr) {
         size_t h = m - t < mr ? m - t : mr;
-        if (f) fetch_ahead(f);
         const float *a = rows_a + t * k;
         float *c = g->c + (i + t) * g->ldc + j;
         if (n == nr) {
-            kn->tile((int)h, k, a, b, ldb, c, g->ldc, add, last ? &end : NULL);
+            kn->tile((int)h, k, a, b, ldb, c, g->ldc, add, last ? &end : NULL, f);
             continue;
         }
         for (size_t r = 0; add && r < h; r++) memcpy(w->tile + r * nr, c + r * g->ldc, sizeof *c * n);
-        kn->tile((int)h, k, a, b, ldb, w->tile, nr, add, last ? &end : NULL);
+        kn->tile((int)h, k, a, b, ldb, w->tile, nr, add, last ? &end : NULL, f);
         for (size_t r = 0; r < h; r++) memcpy(c + r * g->ldc, w->tile + r * nr, sizeof *c * n);
     }
 }
 
-// All columns of B against one tile of rows after the other; the sums are whole (k <= KC).
+// All columns of B against one tile of rows after the other; the sums are whole (k <= kc).
 static void block_row_by_row(const etch_fgemm_kernels *kn, const etch_fgemm *g, work *w, size_t i, size_t m, size_t j, size_t n, bool is_first)
 {
     const size_t mr = (size_t)kn->mr, nr = (size_t)kn->nr, k = g->k;
+    etch_fgemm_ahead nothing = { 0 };
     for (size_t t = 0; is_first && t < n; t += nr) lay_out_b(kn, g, j + t, n - t < nr ? n - t : nr, 0, k, w->b + t * k);
     for (size_t q = 0; q < m; q += mr)
         for (size_t t = 0; t < n; t += nr)
-            column_tile(kn, g, w, w->a + q * k, w->b + t * k, nr, i + q, m - q < mr ? m - q : mr, j + t, n - t < nr ? n - t : nr, k, false, true, NULL);
+            column_tile(kn, g, w, w->a + q * k, w->b + t * k, nr, i + q, m - q < mr ? m - q : mr, j + t, n - t < nr ? n - t : nr, k, false, true, &nothing);
 }
 
 static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, work *w)
 {
     const size_t nr = (size_t)kn->nr;
+    if (etch_fgemm__is_turned(kn, g, r.j1 - r.j0)) {
+        etch_fgemm__turned(kn, g, r.i0, r.i1, r.j0, r.j1, w->b, sizeof w->b / sizeof *w->b);
+        return;
+    }
     // Few rows read B once: laying it out would double the work.
     bool in_place = !g->b_is_nk && g->b_type == ETCH_FGEMM_F32 && r.i1 - r.i0 <= 2 * (size_t)kn->mr;
-    size_t parts = ceil_div(r.i1 - r.i0, MC), high = ceil_div(ceil_div(r.i1 - r.i0, parts), (size_t)kn->mr) * (size_t)kn->mr;
+    size_t high = equal_part(r.i1 - r.i0, MC, (size_t)kn->mr);
+    bool is_one_block = high >= r.i1 - r.i0;
     // A short sum into a large C is a matter of writing: in order, then.
-    bool row_by_row = !in_place && g->k <= KC && (r.i1 - r.i0) * (r.j1 - r.j0) > LARGE;
-    for (size_t j = r.j0; j < r.j1; j += NC) {
-        size_t n = r.j1 - j < NC ? r.j1 - j : NC, p = 0;
+    bool row_by_row = !in_place && g->k <= (size_t)kn->kc && (r.i1 - r.i0) * (r.j1 - r.j0) > LARGE;
+    size_t deep = equal_part(g->k, (size_t)kn->kc, 16), wide = equal_part(r.j1 - r.j0, NC, nr);
+    for (size_t j = r.j0; j < r.j1; j += wide) {
+        size_t n = r.j1 - j < wide ? r.j1 - j : wide, p = 0;
         do {
-            size_t k = g->k - p < KC ? g->k - p : KC;
+            size_t k = g->k - p < deep ? g->k - p : deep;
             for (size_t i = r.i0; i < r.i1; i += high) {
                 size_t m = r.i1 - i < high ? r.i1 - i : high;
                 lay_out_a(kn, g, i, m, p, k, w->a);
@@ -196,12 +194,14 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
                 for (size_t t = 0; t < n && !row_by_row; t += nr) {
                     size_t width = n - t < nr ? n - t : nr;
                     bool lies = in_place && width == nr, fetches = i == r.i0 && !in_place && t + nr < n;
-                    const float *b = lies ? (const float *)g->b + p * g->ldb + j + t : w->b + t * k;
+                    // Rows that are one block use a tile once: each takes the place of the one before.
+                    float *laid_out = w->b + (is_one_block ? 0 : t * k);
+                    const float *b = lies ? (const float *)g->b + p * g->ldb + j + t : laid_out;
                     // The first rows lay out B, tile by tile: it is then in the first-level cache, and the next one is on its way.
-                    if (i == r.i0 && !lies) lay_out_b(kn, g, j + t, width, p, k, w->b + t * k);
-                    ahead f = { 0 };
+                    if (i == r.i0 && !lies) lay_out_b(kn, g, j + t, width, p, k, laid_out);
+                    etch_fgemm_ahead f = { 0 };
                     if (fetches) f = ahead_of(g, j + t + nr, n - t - nr < nr ? n - t - nr : nr, p, k, ceil_div(m, (size_t)kn->mr));
-                    column_tile(kn, g, w, w->a, b, lies ? g->ldb : nr, i, m, j + t, width, k, p > 0, p + k >= g->k, fetches ? &f : NULL);
+                    column_tile(kn, g, w, w->a, b, lies ? g->ldb : nr, i, m, j + t, width, k, p > 0, p + k >= g->k, &f);
                 }
                 if (p + k >= g->k && g->after)
                     for (size_t q = i; q < i + m; q += g->n == g->ldc && n == g->n ? m : 1)
@@ -270,24 +270,26 @@ static void block_task(void *user, size_t i, int worker)
     block(s->kn, s->g, r, work_of(s->scratch, worker));
 }
 
-// Splits C into at least `tasks` areas such that the least is laid out twice: every row part lays out all of B, every column part all of A.
-static void split(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t tasks, job *s)
+// Splits C into areas such that the least is laid out twice: every row part lays out all of B, every column part all of A. Many areas let the threads end
+// together, even when one of them was interrupted.
+static void split(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t threads, job *s)
 {
-    size_t mr = (size_t)kn->mr, nr = (size_t)kn->nr, tiles_m = ceil_div(g->m, mr), tiles_n = ceil_div(g->n, nr), best_m = 1, best_n = 1;
+    bool is_turned = etch_fgemm__is_turned(kn, g, g->n / threads);
+    size_t mr = (size_t)(is_turned ? kn->nr : kn->mr), nr = (size_t)(is_turned ? kn->mr : kn->nr);
+    size_t tiles_m = ceil_div(g->m, mr), tiles_n = ceil_div(g->n, nr), best_m = 1, best_n = 1, most = threads > 1 ? 8 * threads : 1;
     double best = INFINITY;
-    for (size_t pn = 1; pn <= tasks; pn++) {
-        size_t pm = ceil_div(tasks, pn);
-        pm = pm < tiles_m ? pm : tiles_m;
-        size_t wide = pn < tiles_n ? pn : tiles_n;
-        double idle = (double)(ceil_div(tiles_m, pm) * ceil_div(tiles_n, wide) * pm * wide) / (double)(tiles_m * tiles_n);
-        double few = pm * wide < tasks ? (double)tasks / (double)(pm * wide) : 1;
-        // Laying out costs about half a cycle a number, a product 1/16.
-        double cost = idle * few * (double)g->m * (double)g->n / 16 + 0.5 * (double)wide * (double)g->m + 0.4 * (double)pm * (double)g->n;
-        if (cost >= best) continue;
-        best = cost;
-        best_m = pm;
-        best_n = wide;
-    }
+    for (size_t pn = 1; pn <= most && pn <= tiles_n; pn++)
+        for (size_t pm = 1; pm * pn <= most && pm <= tiles_m && !(is_turned && pm > 1); pm++) {
+            size_t tasks = pm * pn, rounds = ceil_div(tasks, threads);
+            // The busiest thread's share, and a part of an area for what cannot be foreseen.
+            double share = (double)(ceil_div(tiles_m, pm) * ceil_div(tiles_n, pn) * mr * nr) * ((double)rounds + (threads > 1 ? 0.06 : 0));
+            // Laying out costs about half a cycle a number, a product 1/16.
+            double cost = share / 16 + ((is_turned ? 0 : 0.4) * (double)pm * (double)g->n + 0.5 * (double)pn * (double)g->m) / (double)threads;
+            if (cost >= best) continue;
+            best = cost;
+            best_m = pm;
+            best_n = pn;
+        }
     s->rows = ceil_div(tiles_m, best_m) * mr;
     s->columns = ceil_div(tiles_n, best_n) * nr;
     s->parts_n = ceil_div(g->n, s->columns);
@@ -302,8 +304,7 @@ void etch_fgemm_run(const etch_fgemm_kernels *kn, const etch_fgemm *g, etch_pool
         etch_pool_run(pool, ceil_div(g->n, DOT_COLUMNS), dot_task, &s);
         return;
     }
-    size_t threads = (size_t)etch_pool_threads(pool);
-    split(kn, g, threads > 1 ? 2 * threads : 1, &s);
+    split(kn, g, (size_t)etch_pool_threads(pool), &s);
     etch_pool_run(pool, s.parts_n * ceil_div(g->m, s.rows), block_task, &s);
 }
 

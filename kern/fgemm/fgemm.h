@@ -1,9 +1,9 @@
 // Products of floating-point matrices: fp32 activations with fp32, fp16, bf16 or int8 weights, threads, bias and clamp included.
 //
 // In: rows of A (a matrix, or gathered by a function: convolution), B either way round. Out: C, every sum in some order of fp32 additions:
-// blocks of ETCH_FGEMM_KC products are added up one after the other.
+// blocks of products (kc, or 768) are added up one after the other.
 //
-// Blocks of A and B are laid out for the inner loop in the caller's scratch, about 0.7 MiB a thread; weights are never copied as a whole.
+// Blocks of A and B are laid out for the inner loop in the caller's scratch, about 1.7 MiB a thread; weights are never copied as a whole.
 // One or a few rows against weights [n, k] are dot products on the weights where they lie, so that a matrix-vector product reads them once.
 #ifndef ETCH_KERN_FGEMM_FGEMM_H
 #define ETCH_KERN_FGEMM_FGEMM_H
@@ -14,7 +14,7 @@
 
 #include "base/pool.h"
 
-#define ETCH_FGEMM_KC 256
+#define ETCH_FGEMM_MAX_KC 512
 #define ETCH_FGEMM_MAX_MR 14
 #define ETCH_FGEMM_MAX_NR 32
 
@@ -23,19 +23,28 @@ typedef enum { ETCH_FGEMM_F32, ETCH_FGEMM_F16, ETCH_FGEMM_BF16, ETCH_FGEMM_I8 } 
 // What becomes of a finished sum: clamp((sum + bias[j]) * scale[j], lo, hi). Columns of one tile; NULL: none.
 typedef struct etch_fgemm_end { const float *bias, *scale; float lo, hi; } etch_fgemm_end;
 
+// Bytes that will be read next: `n` rows of `bytes` from `row`, a stride apart. A cache line is fetched in each 4 << rarely steps of a tile.
+typedef struct etch_fgemm_ahead { const uint8_t *row; size_t stride, bytes, n, at; int rarely; } etch_fgemm_ahead;
+
 // One row of kernels.def: the inner loops of one instruction set.
 typedef struct etch_fgemm_kernels {
     const char *name;
     unsigned needs;      // features (base/cpu.h)
-    int mr, nr;
+    int mr, nr, kc;      // of a tile: rows, columns, products at most (a multiple of 16)
     // c[i*ldc + j] = (add ? c : 0) + sum_p a[p*mr + i] * b[p*ldb + j], i < m <= mr, j < nr; with `end`: finished.
-    void (*tile)(int m, size_t k, const float *a, const float *b, size_t ldb, float *c, size_t ldc, bool add, const etch_fgemm_end *end);
+    // Meanwhile what comes next is fetched, and `ahead` moved on.
+    void (*tile)(int m, size_t k, const float *a, const float *b, size_t ldb, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
+                 etch_fgemm_ahead *ahead);
     // out[p*mr + i] = rows[i][p], i < mr, p < k. Writes up to 8 floats beyond.
     void (*pack_rows)(const float *const *rows, size_t k, float *out);
     // out[p*nr + j] = w[j*ldw + p], j < n <= nr, the rest zero; p < k.
     void (*pack_columns)(etch_fgemm_type type, const void *w, size_t ldw, size_t n, size_t k, float *out);
     // out[i*4 + r] = sum_p x[i*ldx + p] * w[r*ldw + p], i < m <= 3, r < 4.
     void (*dots)(int m, const float *x, size_t ldx, etch_fgemm_type type, const void *w, size_t ldw, size_t k, float out[12]);
+    // The same product with the weights where they lie, row by row, and rows of A as tile [k, nr]; NULL: the instruction set has none.
+    // c[i*ldc + j] = (add ? c : 0) + sum_p w[j*ldw + p] * x[p*nr + i], i < m <= nr, skip <= j < mr; with `end`: finished.
+    void (*turned)(int m, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
+                   etch_fgemm_ahead *ahead);
 } etch_fgemm_kernels;
 
 // The last row of kernels.def that `features` allow.

@@ -1,5 +1,5 @@
 // Times the products of kern/fgemm on the shapes of encoders, weights from memory (a buffer beyond every cache), on one thread and two.
-// Build and run: make bench-kernels. Out: GFLOP/s beside those of a loop of multiply-adds in registers.
+// Build and run: make bench-kernels, or fgemm_bench [ROW [WHAT]]. Out: GFLOP/s.
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <stdio.h>
@@ -57,6 +57,7 @@ int main(int argc, char **argv)
         if ((kn->needs & etch_cpu_features()) != kn->needs || (argc > 1 && strcmp(argv[1], kn->name))) continue;
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
             shape f = shapes[s];
+            if (argc > 2 && strcmp(argv[2], f.what)) continue;
             printf("%-7s %-9s %5zu x %5zu x %4zu x %2zu", kn->name, f.what, f.m, f.n, f.k, f.batches);
             double flops = 2.0 * (double)(f.m * f.n * f.k * f.batches);
             for (int threads = 1; threads <= 2; threads++) {

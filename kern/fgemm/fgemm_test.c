@@ -127,6 +127,9 @@ void test_kern_fgemm__blocks(void **state)
         { 197, 65, 300, 0, true, true, false, false }, { 200, 530, 257, 0, false, true, false, false }, { 5, 600, 513, 0, true, false, false, false },
         { 2, 33, 700, 0, false, true, true, false },      { 301, 601, 19, 0, true, true, false, false },
         { 257, 521, 40, 0, false, false, true, false },   { 193, 49, 511, 0, true, true, true, true },      { 12, 520, 256, 0, false, false, false, false },
+        // Weights where they lie: rows that fill tiles, that do not, that leave a few for dot products; several blocks of k; columns left over.
+        { 64, 225, 49, 0, true, true, true, false },      { 37, 126, 801, 0, true, true, false, false },   { 80, 340, 1541, 0, true, false, true, false },
+        { 7, 253, 16, 0, true, true, false, false },       { 433, 131, 769, 0, true, true, false, false },
     };
     etch_pool *pool = etch_pool_acquire(3);
     const etch_fgemm_kernels *kn;

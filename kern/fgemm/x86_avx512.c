@@ -9,9 +9,6 @@
 #include "kern/fgemm/rows.h"
 #include "kern/simd/avx512.h"
 
-// Without optimisation (make test-asan) gcc's scatters are macros that turn their mask, 0xffff, into a short.
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-
 #define VL 16
 #define NV 2
 #define MR 14
@@ -48,16 +45,85 @@ static void avx512_pack_rows(const float *const *rows, size_t k, float *out)
         for (int i = 0; i < MR; i++) out[i] = rows[i][p];
 }
 
+// 16 * nv rows of A (vectors), MR rows of weights (scalars).
+static inline __attribute__((always_inline)) void turned(const int nv, int m, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc,
+                                                         bool add, const etch_fgemm_end *end, etch_fgemm_ahead *ahead)
+{
+    __m512 s[NV][16];
+    for (int v = 0; v < nv; v++)
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) s[v][i] = _mm512_setzero_ps();
+    etch_fgemm_ahead f = *ahead;
+    size_t p = 0;
+#define STEP(q)                                                                                      \
+    for (int v = 0; v < nv; v++) b[v] = _mm512_loadu_ps(x + (q) * NR + v * 16);                        \
+    _Pragma("GCC unroll 16") for (size_t i = 0; i < MR; i++) {                                       \
+        __m512 y = _mm512_set1_ps(w[i * ldw + p + (q)]);                                               \
+        for (int v = 0; v < nv; v++) s[v][i] = _mm512_fmadd_ps(y, b[v], s[v][i]);                    \
+    }
+    for (; p + 4 <= k; p += 4, x += 4 * NR) {
+        __m512 b[NV];
+        STEP(0)
+        STEP(1)
+        STEP(2)
+        STEP(3)
+        if (!f.n) continue;
+        _mm_prefetch((const char *)(f.row + f.at), _MM_HINT_T1);
+        if ((f.at += 64) < f.bytes) continue;
+        f.at = 0;
+        f.row += f.stride;
+        f.n--;
+    }
+    for (; p < k; p++, x += NR) {
+        __m512 b[NV];
+        STEP(0)
+    }
+#undef STEP
+    *ahead = f;
+    uint16_t which = (uint16_t)((1u << MR) - (1u << skip));
+    for (int v = 0; v < nv; v++) {
+        etch_avx512_transpose(s[v]);
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) {
+            if (v * 16 + i >= m) break;
+            float *at = c + (size_t)(v * 16 + i) * ldc;
+            __m512 y = s[v][i];
+            if (add) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(which, at));
+            if (end) {
+                if (end->bias) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(which, end->bias));
+                if (end->scale) y = _mm512_mul_ps(y, _mm512_maskz_loadu_ps(which, end->scale));
+                // A number that is no number stays one.
+                y = _mm512_min_ps(_mm512_set1_ps(end->hi), _mm512_max_ps(_mm512_set1_ps(end->lo), y));
+            }
+            _mm512_mask_storeu_ps(at, which, y);
+        }
+    }
+}
+
+static void avx512_turned(int m, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
+                          etch_fgemm_ahead *ahead)
+{
+    if (m > 16) turned(2, m, skip, k, w, ldw, x, c, ldc, add, end, ahead);
+    else turned(1, m, skip, k, w, ldw, x, c, ldc, add, end, ahead);
+}
+
 static inline __attribute__((always_inline)) void pack_columns(const etch_fgemm_type type, const void *w, size_t ldw, size_t n, size_t k, float *out)
 {
     if (n < NR) memset(out, 0, sizeof *out * k * NR);
-    size_t j = 0;
+    size_t j = 0, three = 3 * ldw;
+    __asm__("" : "+r"(three));   // not to be computed from scratch at each place
     for (; j + 16 <= n; j += 16) {
         size_t p = 0;
         for (; p + 16 <= k; p += 16) {
             __m512 r[16];
-#pragma GCC unroll 16
-            for (size_t i = 0; i < 16; i++) r[i] = load_weights(type, w, (j + i) * ldw + p);
+            size_t at = j * ldw + p, four = 4 * ldw;
+#pragma GCC unroll 4
+            for (size_t i = 0; i < 16; i += 4, at += four) {
+                r[i] = load_weights(type, w, at);
+                r[i + 1] = load_weights(type, w, at + ldw);
+                r[i + 2] = load_weights(type, w, at + 2 * ldw);
+                r[i + 3] = load_weights(type, w, at + three);
+            }
             etch_avx512_transpose(r);
 #pragma GCC unroll 16
             for (size_t i = 0; i < 16; i++) _mm512_storeu_ps(out + (p + i) * NR + j, r[i]);
@@ -79,5 +145,6 @@ static void avx512_pack_columns(etch_fgemm_type type, const void *w, size_t ldw,
     }
 }
 
-const etch_fgemm_kernels etch_fgemm__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, avx512_tile, avx512_pack_rows, avx512_pack_columns, avx512_dots };
+const etch_fgemm_kernels etch_fgemm__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, 512, avx512_tile, avx512_pack_rows, avx512_pack_columns, avx512_dots,
+                                                 avx512_turned };
 #endif

@@ -61,13 +61,20 @@ static inline int _mm512_reduce_add_epi32(__m512i v)
     return (int)s;
 }
 
-static inline void _mm512_i32scatter_ps(void *to, __m512i at, __m512 v, int scale)
+static inline __m512 _mm512_maskz_loadu_ps(uint16_t which, const float *from)
 {
-    int32_t i[16];
+    float x[16] = { 0 };
+    for (int i = 0; i < 16; i++)
+        if (which >> i & 1) x[i] = from[i];
+    return _mm512_loadu_ps(x);
+}
+
+static inline void _mm512_mask_storeu_ps(float *to, uint16_t which, __m512 v)
+{
     float x[16];
-    memcpy(i, &at, sizeof i);
     memcpy(x, &v, sizeof x);
-    for (int k = 0; k < 16; k++) memcpy((char *)to + (long)i[k] * scale, &x[k], 4);
+    for (int i = 0; i < 16; i++)
+        if (which >> i & 1) to[i] = x[i];
 }
 
 #define _mm512_shuffle_f32x4(a, b, which) simde_mm512_shuffle_f32x4(a, b, which)
