@@ -74,7 +74,6 @@ typedef struct {
     const etch_qblock_x *x;
     const etch_qblock_job *jobs;
     size_t units;        // panels a task
-    size_t n_threads;    // so many panels on lies the next one of this thread, more or less
     uint8_t *scratch;
 } work;
 
@@ -103,7 +102,7 @@ static void some_columns(const work *s, const etch_qblock_job *job, size_t j, ui
     const etch_qblock_isa *isa = s->isa;
     etch_qblock_w *w = job->w;
     const places at = worker_places(w->k);
-    size_t nr = (size_t)isa->nr, mr = (size_t)isa->mr, groups = w->k / w->group, blocks = w->k / ETCH_QBLOCK, next = j + s->n_threads * nr;
+    size_t nr = (size_t)isa->nr, mr = (size_t)isa->mr, groups = w->k / w->group, blocks = w->k / ETCH_QBLOCK, next = j + nr;
     float *scales = (float *)(void *)(memory + at.scales), *no_bias = (float *)(void *)(memory + at.bias);
     memset(no_bias, 0, sizeof(float) * nr);
     const etch_qblock_cols c = columns(job, j, scales, no_bias);
@@ -153,6 +152,15 @@ static void few_columns(const work *s, const etch_qblock_job *job, uint8_t *memo
     }
 }
 
+// What a task begins with; nobody has asked for it.
+static void ask_first(const etch_qblock_job *job, size_t j, size_t nr)
+{
+    const etch_qblock_w *w = job->w;
+    size_t groups = w->k / w->group, bytes = nr * (w->k / 2);
+    for (size_t b = 0; b < 2 * nr * groups; b += 64) __builtin_prefetch((const uint8_t *)(w->scale + j * groups) + b);
+    for (size_t b = 0; b < bytes && b < 8192; b += 64) __builtin_prefetch(w->w + j * (w->k / 2) + b);
+}
+
 // Whole panels are shared out; the last task also takes the columns that are left, in a panel that begins before them.
 static size_t tasks(const work *s, const etch_qblock_job *job)
 {
@@ -168,6 +176,7 @@ static void one_task(void *user, size_t task, int worker)
     uint8_t *memory = s->scratch + (size_t)worker * worker_places(s->x->k).all;
     size_t nr = (size_t)s->isa->nr, n = job->w->n, j = task * s->units * nr;
     size_t end = task + 1 == tasks(s, job) ? n : j + s->units * nr;
+    if (n >= nr) ask_first(job, j, nr);
     if (n < nr) few_columns(s, job, memory);
     else for (; j < end; j += nr) some_columns(s, job, j + nr <= n ? j : n - nr, memory);
 }
@@ -177,10 +186,10 @@ void etch_qblock_run(const etch_qblock_isa *isa, const etch_qblock_x *x, const e
     size_t nr = (size_t)isa->nr, n = 0, n_tasks = 0;
     if (!x->m) return;
     for (int i = 0; i < n_jobs; i++) n += jobs[i].w->n;
-    work s = { isa, x, jobs, 1, (size_t)etch_pool_threads(pool), scratch };
+    work s = { isa, x, jobs, 1, scratch };
     // One row: about eight tasks a thread, of at most 256 columns. More: a panel a task.
     if (x->m == 1) {
-        s.units = n / (8 * s.n_threads) / nr + 1;
+        s.units = n / (8 * (size_t)etch_pool_threads(pool)) / nr + 1;
         if (s.units > 256 / nr) s.units = 256 / nr;
     }
     for (int i = 0; i < n_jobs; i++) n_tasks += tasks(&s, &jobs[i]);

@@ -8,6 +8,7 @@
 
 // A lane of 16 bits sums 16 products (nibble - 8) * x: at most 16 * 8 * 128 < 2^15. On the way there it may wrap, which does no harm.
 #define SUMS(pair) (pair)
+#define START(v) _mm256_madd_epi16(v, _mm256_set1_epi16(1))
 #define DOT(acc, u, x) _mm256_add_epi16(acc, _mm256_maddubs_epi16(u, x))
 #define END(acc) _mm256_madd_epi16(acc, _mm256_set1_epi16(1))
 #define NAME(f) avx2_##f

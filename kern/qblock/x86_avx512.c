@@ -8,6 +8,7 @@
 
 // Ranges: see x86_avx2.c.
 #define SUMS(pair) (pair)
+#define START(v) _mm512_madd_epi16(v, _mm512_set1_epi16(1))
 #define DOT(acc, u, x) _mm512_add_epi16(acc, _mm512_maddubs_epi16(u, x))
 #define END(acc) _mm512_madd_epi16(acc, _mm512_set1_epi16(1))
 #define NAME(f) avx512_##f

@@ -7,6 +7,7 @@
 #include "kern/qblock/rows.h"
 
 #define SUMS(pair) (((pair) >> 16) + (int16_t)(pair))
+#define START(v) (v)
 #define DOT(acc, u, x) _mm512_dpbusd_epi32(acc, u, x)
 #define END(acc) (acc)
 #define NAME(f) avx512vnni_##f

@@ -19,7 +19,7 @@ typedef struct { size_t rows, sums, scale, bias, tile, all; } w_places;  // the 
 typedef struct {
     const etch_qgemm_bytes *isa;
     const etch_qgemm *g;
-    size_t n_pieces, units, n_threads;
+    size_t n_pieces, units;
     uint8_t *x;             // [m, stride]
     int32_t *zero, *add;    // [m, n_pieces]: zero points of u8; what w_zero adds to the sums
     size_t stride;
@@ -122,13 +122,13 @@ static void tile_in_pieces(const work *s, size_t i, size_t m, size_t j, size_t n
     }
 }
 
-// What this thread probably needs next, asked for tile by tile: the panel that lies as many on as there are threads.
+// What this thread probably needs next, asked for tile by tile: the panel after this one.
 typedef struct { const uint8_t *at; size_t bytes, a_tile; } ahead;
 
 static ahead weights_ahead(const work *s, size_t j)
 {
     const etch_qgemm *g = s->g;
-    size_t nr = (size_t)s->isa->nr, mr = (size_t)s->isa->mr, next = j + s->n_threads * nr;
+    size_t nr = (size_t)s->isa->nr, mr = (size_t)s->isa->mr, next = j + nr;
     ahead a = { (const uint8_t *)g->w + next * g->ldw, next + nr <= g->n ? nr * g->ldw : 0, 0 };
     a.a_tile = etch_align_up(a.bytes / ((g->m + mr - 1) / mr) + 1, 64);
     return a;
@@ -206,13 +206,13 @@ static void one_task(void *user, size_t task, int worker)
 void etch_qgemm__run_bytes(const etch_qgemm_bytes *isa, const etch_qgemm *g, etch_pool *pool, uint8_t *scratch)
 {
     const x_places at = places_of_x(g->m, g->k);
-    work s = { .isa = isa, .g = g, .n_pieces = pieces(g->k), .units = 1, .n_threads = (size_t)etch_pool_threads(pool), .x = scratch,
+    work s = { .isa = isa, .g = g, .n_pieces = pieces(g->k), .units = 1, .x = scratch,
                .stride = at.stride, .scratch = scratch + at.all };
     s.zero = (int32_t *)(void *)(scratch + at.zero);
     s.add = (int32_t *)(void *)(scratch + at.add);
     size_t nr = (size_t)isa->nr, panels = g->n / nr;
     if (g->m == 1) {   // about eight tasks a thread, of at most 256 columns
-        s.units = panels / (8 * s.n_threads) + 1;
+        s.units = panels / (8 * (size_t)etch_pool_threads(pool)) + 1;
         if (s.units > 256 / nr) s.units = 256 / nr;
     }
     etch_pool_run(g->m < SPAN ? NULL : pool, (g->m + SPAN - 1) / SPAN, some_x, &s);

@@ -53,6 +53,14 @@ static inline __m512 _mm512_cvtph_ps(__m256i v)
     return _mm512_loadu_ps(half);
 }
 
+static inline __m512i _mm512_maskz_loadu_epi64(uint8_t mask, const void *p)
+{
+    int64_t x[8] = { 0 };
+    for (int i = 0; i < 8; i++)
+        if (mask >> i & 1) memcpy(&x[i], (const char *)p + 8 * i, 8);
+    return _mm512_loadu_si512(x);
+}
+
 static inline int _mm512_reduce_add_epi32(__m512i v)
 {
     uint32_t x[16], s = 0;
