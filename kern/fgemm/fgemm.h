@@ -42,8 +42,9 @@ typedef struct etch_fgemm_kernels {
     // out[i*4 + r] = sum_p x[i*ldx + p] * w[r*ldw + p], i < m <= 3, r < 4.
     void (*dots)(int m, const float *x, size_t ldx, etch_fgemm_type type, const void *w, size_t ldw, size_t k, float out[12]);
     // The same product with the weights where they lie, row by row, and rows of A as tile [k, nr]; NULL: the instruction set has none.
-    // c[i*ldc + j] = (add ? c : 0) + sum_p w[j*ldw + p] * x[p*nr + i], i < m <= nr, skip <= j < mr; with `end`: finished.
-    void (*turned)(int m, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
+    // c[i*ldc + j] = (add ? c : 0) + sum_p w[j*ldw + p] * x[p*nr + i], i < m <= nr, skip <= j < n; with `end`: finished. n is mr or few.
+    int few;             // rows of weights that a first-level cache holds when they all fall into one of its sets
+    void (*turned)(int m, int n, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
                    etch_fgemm_ahead *ahead);
 } etch_fgemm_kernels;
 

@@ -130,6 +130,7 @@ void test_kern_fgemm__blocks(void **state)
         // Weights where they lie: rows that fill tiles, that do not, that leave a few for dot products; several blocks of k; columns left over.
         { 64, 225, 49, 0, true, true, true, false },      { 37, 126, 801, 0, true, true, false, false },   { 80, 340, 1541, 0, true, false, true, false },
         { 7, 253, 16, 0, true, true, false, false },       { 433, 131, 769, 0, true, true, false, false },
+        { 69, 123, 1023, 0, true, true, true, false },   // ldb 1024
     };
     etch_pool *pool = etch_pool_acquire(3);
     const etch_fgemm_kernels *kn;

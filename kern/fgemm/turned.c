@@ -9,16 +9,20 @@
 
 // More rows pay for laying the weights out.
 #define MOST_ROWS 512
+#define MOST_ROWS_OF_FEW 160
 // Columns of A and W at a time: tiles of 224 rows stay in a second-level cache of a megabyte.
 #define DEEP ((size_t)768)
 // Up to this many rows beyond whole tiles are dot products.
 #define DOT_ROWS 6
 
+// Rows of weights of a tile. Strides of 4 KiB (a way of a first-level cache) put all of them into one set.
+static size_t height(const etch_fgemm_kernels *kn, const etch_fgemm *g) { return (size_t)(g->ldb % 1024 ? kn->mr : kn->few); }
+
 bool etch_fgemm__is_turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t columns)
 {
-    // Rows of weights whose places in a first-level cache (of 4 KiB a way) are one another's.
-    bool collide = g->ldb % 1024 == 0;
-    return kn->turned && !collide && g->a && g->b_is_nk && g->b_type == ETCH_FGEMM_F32 && g->m > DOT_ROWS && g->m <= MOST_ROWS && columns >= 8 * (size_t)kn->mr && g->k >= 16;
+    size_t most = height(kn, g) == (size_t)kn->mr ? MOST_ROWS : MOST_ROWS_OF_FEW;
+    bool is_form = kn->turned && g->a && g->b_is_nk && g->b_type == ETCH_FGEMM_F32;
+    return is_form && g->m > DOT_ROWS && g->m <= most && columns >= 8 * (size_t)kn->mr && g->k >= 16;
 }
 
 static float finish(const etch_fgemm *g, float y, size_t j)
@@ -46,7 +50,7 @@ static void dots(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i, si
 // Columns [j0, j1) against rows [i, i + m), the first `tiled` of them as tiles at x, for k of their columns from p.
 static void panel(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i, size_t m, size_t tiled, size_t j0, size_t j1, size_t p, size_t k, const float *x)
 {
-    const size_t mr = (size_t)kn->mr, nr = (size_t)kn->nr;
+    const size_t mr = height(kn, g), nr = (size_t)kn->nr;
     size_t dotted = j0, ahead_rows;
     for (size_t j = j0; j < j1; j += mr) {
         // The last tile reaches back over columns that are done.
@@ -56,7 +60,7 @@ static void panel(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i, s
         etch_fgemm_ahead f = { (const uint8_t *)(w + mr * g->ldb), g->ldb * sizeof *w, k * sizeof *w, ahead_rows, 0, 0 };
         etch_fgemm_end end = { g->bias ? g->bias + first : NULL, g->scale ? g->scale + first : NULL, g->lo, g->hi };
         for (size_t t = 0; t < tiled; t += nr)
-            kn->turned((int)(tiled - t < nr ? tiled - t : nr), (int)skip, k, w, g->ldb, x + t * k, g->c + (i + t) * g->ldc + first, g->ldc, p > 0,
+            kn->turned((int)(tiled - t < nr ? tiled - t : nr), (int)mr, (int)skip, k, w, g->ldb, x + t * k, g->c + (i + t) * g->ldc + first, g->ldc, p > 0,
                        p + k >= g->k ? &end : NULL, &f);
         size_t done = j + mr < j1 ? j + mr : j1;
         for (; tiled < m && dotted + 4 <= done; dotted += 4) dots(kn, g, i + tiled, m - tiled, dotted, p, k);

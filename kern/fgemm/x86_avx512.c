@@ -25,6 +25,7 @@ static inline __attribute__((always_inline)) __m512 load_weights(etch_fgemm_type
     default: return _mm512_loadu_ps((const float *)w + at);
     }
 }
+#define SUM(v) _mm512_reduce_add_ps((__m512)(v))
 #define LOAD(type, w, at) ((avx512_vec)load_weights(type, w, at))
 #include "kern/fgemm/tile.inc"
 
@@ -45,8 +46,10 @@ static void avx512_pack_rows(const float *const *rows, size_t k, float *out)
         for (int i = 0; i < MR; i++) out[i] = rows[i][p];
 }
 
-// 16 * nv rows of A (vectors), MR rows of weights (scalars).
-static inline __attribute__((always_inline)) void turned(const int nv, int m, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc,
+#define FEW 10
+
+// 16 * nv rows of A (vectors), n rows of weights (scalars).
+static inline __attribute__((always_inline)) void turned(const int nv, const int n, int m, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc,
                                                          bool add, const etch_fgemm_end *end, etch_fgemm_ahead *ahead)
 {
     __m512 s[NV][16];
@@ -57,8 +60,8 @@ static inline __attribute__((always_inline)) void turned(const int nv, int m, in
     size_t p = 0;
 #define STEP(q)                                                                                      \
     for (int v = 0; v < nv; v++) b[v] = _mm512_loadu_ps(x + (q) * NR + v * 16);                        \
-    _Pragma("GCC unroll 16") for (size_t i = 0; i < MR; i++) {                                       \
-        __m512 y = _mm512_set1_ps(w[i * ldw + p + (q)]);                                               \
+    _Pragma("GCC unroll 16") for (int i = 0; i < n; i++) {                                           \
+        __m512 y = _mm512_set1_ps(w[(size_t)i * ldw + p + (q)]);                                               \
         for (int v = 0; v < nv; v++) s[v][i] = _mm512_fmadd_ps(y, b[v], s[v][i]);                    \
     }
     for (; p + 4 <= k; p += 4, x += 4 * NR) {
@@ -80,7 +83,7 @@ static inline __attribute__((always_inline)) void turned(const int nv, int m, in
     }
 #undef STEP
     *ahead = f;
-    uint16_t which = (uint16_t)((1u << MR) - (1u << skip));
+    uint16_t which = (uint16_t)((1u << n) - (1u << skip));
     for (int v = 0; v < nv; v++) {
         etch_avx512_transpose(s[v]);
 #pragma GCC unroll 16
@@ -100,11 +103,13 @@ static inline __attribute__((always_inline)) void turned(const int nv, int m, in
     }
 }
 
-static void avx512_turned(int m, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
+static void avx512_turned(int m, int n, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
                           etch_fgemm_ahead *ahead)
 {
-    if (m > 16) turned(2, m, skip, k, w, ldw, x, c, ldc, add, end, ahead);
-    else turned(1, m, skip, k, w, ldw, x, c, ldc, add, end, ahead);
+    if (m > 16 && n > FEW) turned(2, MR, m, skip, k, w, ldw, x, c, ldc, add, end, ahead);
+    else if (m > 16) turned(2, FEW, m, skip, k, w, ldw, x, c, ldc, add, end, ahead);
+    else if (n > FEW) turned(1, MR, m, skip, k, w, ldw, x, c, ldc, add, end, ahead);
+    else turned(1, FEW, m, skip, k, w, ldw, x, c, ldc, add, end, ahead);
 }
 
 static inline __attribute__((always_inline)) void pack_columns(const etch_fgemm_type type, const void *w, size_t ldw, size_t n, size_t k, float *out)
@@ -146,5 +151,5 @@ static void avx512_pack_columns(etch_fgemm_type type, const void *w, size_t ldw,
 }
 
 const etch_fgemm_kernels etch_fgemm__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, 512, avx512_tile, avx512_pack_rows, avx512_pack_columns, avx512_dots,
-                                                 avx512_turned };
+                                                 FEW, avx512_turned };
 #endif

@@ -69,6 +69,14 @@ static inline int _mm512_reduce_add_epi32(__m512i v)
     return (int)s;
 }
 
+static inline float _mm512_reduce_add_ps(__m512 v)
+{
+    float x[16], s = 0;
+    memcpy(x, &v, sizeof x);
+    for (int i = 0; i < 16; i++) s += x[i];
+    return s;
+}
+
 static inline __m512 _mm512_maskz_loadu_ps(uint16_t which, const float *from)
 {
     float x[16] = { 0 };
