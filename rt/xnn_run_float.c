@@ -95,11 +95,7 @@ typedef struct { const etch_nhwc *g; const float *x; int64_t channel, channels; 
 static size_t gather_pixels(const void *user, size_t i, size_t n, size_t p, size_t max_k, const float **rows)
 {
     const image *s = user;
-    size_t c = p % (size_t)s->channels, k = (size_t)s->channels - c;
-    int64_t tap = (int64_t)(p / (size_t)s->channels);
-    for (size_t r = 0; r < n; r++) rows[r] = etch_nhwc_pixel_f32(s->g, s->x, s->channel + (int64_t)c, (int64_t)(i + r), tap);
-    // A padded pixel's zeros are ETCH_NHWC_ZEROS long.
-    if (k > ETCH_NHWC_ZEROS) k = ETCH_NHWC_ZEROS;
+    size_t k = (size_t)etch_nhwc_runs_f32(s->g, s->x, s->channel, s->channels, (int64_t)i, (int64_t)n, (int64_t)p, rows);
     return k < max_k ? k : max_k;
 }
 

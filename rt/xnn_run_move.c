@@ -13,6 +13,7 @@ typedef struct {
 static inline void copy_run(uint8_t *to, const uint8_t *from, size_t n)
 {
     if (n == 4) memcpy(to, from, 4);
+    else if (n == 8) memcpy(to, from, 8);
     else if (n == 1) *to = *from;
     else memcpy(to, from, n);
 }
@@ -85,12 +86,12 @@ static void turn_span(void *user, size_t from, size_t to)
 static bool turn_box(etch_xnn *x, const box *b)
 {
     int last = b->rank - 1;
-    if (b->run != 4 || last < 1 || b->d[last] != 4 || b->dims[last] < 4) return false;
+    if (b->run != 4 || last < 1 || b->d[last] != 4 || b->dims[last] < 3) return false;
     turning t = { b, x->transpose, -1, 0, 0 };
     size_t others = 1;
     for (int k = 0; k < last; k++)
         if (b->s[k] == 4) t.turned = k;
-    if (t.turned < 0 || b->dims[t.turned] < 4) return false;
+    if (t.turned < 0 || b->dims[t.turned] < 4 || (b->dims[last] == 3 && b->d[t.turned] != 12)) return false;
     for (int k = 0; k < last; k++)
         if (k != t.turned) others *= (size_t)b->dims[k];
     t.piece = 8192 / b->dims[last] / 16 * 16 + 16;

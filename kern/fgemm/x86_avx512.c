@@ -42,8 +42,16 @@ static void avx512_pack_rows(const float *const *rows, size_t k, float *out)
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++) _mm512_storeu_ps(out + i * MR, r[i]);
     }
-    for (; p < k; p++, out += MR)
-        for (int i = 0; i < MR; i++) out[i] = rows[i][p];
+    if (p == k) return;
+    uint16_t rest = (uint16_t)((1u << (k - p)) - 1);
+    __m512 r[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; i++) r[i] = _mm512_maskz_loadu_ps(rest, rows[i] + p);
+    r[14] = r[15] = _mm512_setzero_ps();
+    etch_avx512_transpose(r);
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++)
+        if (p + (size_t)i < k) _mm512_mask_storeu_ps(out + i * MR, (1u << MR) - 1, r[i]);
 }
 
 #define FEW 10

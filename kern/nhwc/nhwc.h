@@ -16,10 +16,11 @@ typedef struct etch_nhwc {
     bool transposed;            // pixels and patches only: strides spread the input instead of skipping it
 } etch_nhwc;
 
-// Where the input pixel under window position `tap` (ky * kw + kx) of output pixel `pixel` of n*oh*ow begins, from `channel` on. A missing
-// pixel is ETCH_NHWC_ZEROS zeros.
-#define ETCH_NHWC_ZEROS 256
-const float *etch_nhwc_pixel_f32(const etch_nhwc *g, const float *x, int64_t channel, int64_t pixel, int64_t tap);
+// Sets rows[0 ... n) to where, in the windows of output pixels [pixel, pixel + n) of n*oh*ow, number `at` of kh*kw*channels lies; `channel` is the first
+// input channel. Returns how many numbers of a window lie there side by side: the rest of a pixel, or of a row of pixels when all windows are
+// inside the image. A missing pixel is ETCH_NHWC_ZEROS zeros.
+#define ETCH_NHWC_ZEROS 512
+int64_t etch_nhwc_runs_f32(const etch_nhwc *g, const float *x, int64_t channel, int64_t channels, int64_t pixel, int64_t n, int64_t at, const float **rows);
 // Output pixels [from, to) as rows of kh*kw*channels values; `channel` is the first input channel. Missing pixels: zero.
 // 8-bit input minus its zero point (one an image with `zeros` != NULL, else `zero`).
 void etch_nhwc_patches_q8(const etch_nhwc *g, const void *x, bool is_signed, const int32_t *zeros, int32_t zero, int64_t channel, int64_t channels,

@@ -25,5 +25,12 @@ void test_kern_transpose__every_size(void **state)
                 for (size_t j = 0; j < LD; j++)
                     for (size_t i = 0; i < LD; i++) assert_int_equal(to[j * LD + i], i < m && j < n ? from[i * LD + j] : 0x55555555u);
             }
+        // Columns side by side in the target.
+        for (size_t m = 1; m <= 5; m++)
+            for (size_t n = 1; n <= MAX; n++) {
+                memset(to, 0x55, sizeof to);
+                kn->run(from, LD, to, m, m, n);
+                for (size_t i = 0; i < m * n + 8; i++) assert_int_equal(to[i], i < m * n ? from[i % m * LD + i / m] : 0x55555555u);
+            }
     }
 }

@@ -13,7 +13,15 @@ static inline void turn(const uint32_t *from, size_t ldf, uint32_t *to, size_t l
     etch_avx2_transpose(r);
     for (size_t i = 0; i < 8; i++) _mm256_storeu_ps((float *)(void *)(to + i * ldt), r[i]);
 }
+static inline void turn_half(const uint32_t *from, size_t ldf, size_t rows, uint32_t *to, size_t ldt)
+{
+    __m256 r[8];
+    for (size_t i = 0; i < 8; i++) r[i] = i < rows ? _mm256_loadu_ps((const float *)(const void *)(from + i * ldf)) : _mm256_setzero_ps();
+    etch_avx2_transpose(r);
+    for (size_t i = 0; i < 8; i++) _mm_storeu_ps((float *)(void *)(to + i * ldt), _mm256_castps256_ps128(r[i]));
+}
 #define BLOCK turn
+#define HALF turn_half
 #define NAME(f) avx2_##f
 #include "kern/transpose/blocks.inc"
 
