@@ -12,8 +12,8 @@
 #define DOT(acc, u, x) _mm512_add_epi16(acc, _mm512_maddubs_epi16(u, x))
 #define END(acc) _mm512_madd_epi16(acc, _mm512_set1_epi16(1))
 #define NAME(f) avx512_##f
-#define MR 8
-#define NV 2
+#define MR 4
+#define NV 3
 #include "kern/qblock/x86_512.inc"
 
 const etch_qblock_isa etch_qblock__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, avx512_scales, avx512_z_sums, avx512_one_row, avx512_panel, avx512_set_x,
