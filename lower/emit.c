@@ -109,7 +109,10 @@ static void tell(const lw_method *lm)
 static etch_status *lower_method(lw_method *lm, etch_fbo *out)
 {
     ETCH_TRY(write_back(lm->m));
-    if (lm->lp->opts->recipe == ETCH_RECIPE_XNNPACK) ETCH_TRY(lw_masks(lm));
+    if (lm->lp->opts->recipe == ETCH_RECIPE_XNNPACK) {
+        ETCH_TRY(lw_masks(lm));
+        ETCH_TRY(lw_products(lm));
+    }
     ETCH_TRY(lw_slots_init(lm));
     ETCH_TRY(lw_schedule_all(lm));
     int n_nodes = lm->n_steps;

@@ -169,9 +169,11 @@ etch_status *lw_sym_dim(lw_method *lm, etch_dim d, int *out_id) ETCH_MUST_USE;
 etch_status *lw_meta_container(lw_method *lm, etch_fbo *out) ETCH_MUST_USE;
 etch_status *lw_meta_plan(lw_program *lp, const etch_meta *meta, etch_fbo *out) ETCH_MUST_USE;
 
-// ---- xnn_masks.c, partition.c, payload.c (recipe xnnpack)
+// ---- xnn_masks.c, xnn_products.c, partition.c, payload.c (recipe xnnpack)
 // Before slots exist: masks of attention become arithmetic.
 etch_status *lw_masks(lw_method *lm) ETCH_MUST_USE;
+// Before slots exist: products with several leading dimensions become one node.
+etch_status *lw_products(lw_method *lm) ETCH_MUST_USE;
 // Groups what XNNPACK can run; replaces lm->steps.
 etch_status *lw_partition(lw_method *lm) ETCH_MUST_USE;
 etch_status *lw_payload(lw_method *lm, lw_group *g) ETCH_MUST_USE;

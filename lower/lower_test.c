@@ -120,6 +120,48 @@ void test_lower_lower__dynamic_sizes(void **state)
     }
 }
 
+// Attention over a symbolic length: views of two symbolic sizes do not end the delegate.
+static const char attention_text[] =
+    "etch-graph 1\n"
+    "sym s0 in [1, 8] example 4\n"
+    "method \"forward\"\n"
+    "%0 = input \"x\" : f32[s0, 12]\n"
+    "%1 = aten::view(%0, [1, s0, 3, 4]) : f32[1, s0, 3, 4]\n"
+    "%2 = aten::permute(%1, [0, 2, 1, 3]) : f32[1, 3, s0, 4]\n"
+    "%3 = aten::transpose.int(%2, -2, -1) : f32[1, 3, 4, s0]\n"
+    "%4 = aten::view(%2, [3, s0, 4]) : f32[3, s0, 4]\n"
+    "%5 = aten::view(%3, [3, 4, s0]) : f32[3, 4, s0]\n"
+    "%6 = aten::bmm(%4, %5) : f32[3, s0, s0]\n"
+    "%7 = aten::view(%6, [1, 3, s0, s0]) : f32[1, 3, s0, s0]\n"
+    "%8 = aten::_softmax(%7, -1, false) : f32[1, 3, s0, s0]\n"
+    "%9 = aten::view(%8, [3, s0, s0]) : f32[3, s0, s0]\n"
+    "%10 = aten::bmm(%9, %4) : f32[3, s0, 4]\n"
+    "%11 = aten::view(%10, [1, 3, s0, 4]) : f32[1, 3, s0, 4]\n"
+    "return \"y\" %11\n"
+    "end\n";
+
+void test_lower_lower__products_keep_leading_dimensions(void **state)
+{
+    (void)state;
+    session portable, delegated;
+    start(&portable, attention_text, ETCH_RECIPE_PORTABLE);
+    start(&delegated, attention_text, ETCH_RECIPE_XNNPACK);
+    assert_int_equal(delegated.r.n_delegates, 1);
+    assert_int_equal(delegated.r.n_instructions, 1);
+    for (int64_t n = 1; n <= 8; n++) {
+        float x[96];
+        for (int i = 0; i < 96; i++) x[i] = (float)(i * 7 % 11) / 11.0f - 0.5f;
+        give(&portable, 0, n, 12, x);
+        give(&delegated, 0, n, 12, x);
+        must(etch_rt_execute(portable.m));
+        must(etch_rt_execute(delegated.m));
+        const float *want = result(&portable, 0, 12 * n), *got = result(&delegated, 0, 12 * n);
+        for (int64_t i = 0; i < 12 * n; i++) assert_true(got[i] - want[i] < 1e-6f && want[i] - got[i] < 1e-6f);
+    }
+    stop(&portable);
+    stop(&delegated);
+}
+
 // The old content of a state buffer is shown after the buffer was written: it must have been copied.
 static const char state_text[] =
     "etch-graph 1\n"
