@@ -40,7 +40,6 @@ struct etch_pool {
     atomic_bool is_waiting;          // the caller waits for `done` or is about to
     atomic_uint round;
     lane lanes[MAX_THREADS];         // of the caller and the workers
-    int n_lanes;
     void (*body)(void *user, size_t i, int worker);
     void *user;
     etch_pool *following;
@@ -60,7 +59,8 @@ static void relax(void)
 
 static void take(etch_pool *p, int worker)
 {
-    for (int k = 0, l = worker; k < p->n_lanes; k++, l = l + 1 == p->n_lanes ? 0 : l + 1) {
+    int n = etch_pool_threads(p);
+    for (int k = 0, l = worker; k < n; k++, l = l + 1 == n ? 0 : l + 1) {
         lane *own = &p->lanes[l];
         while (atomic_load_explicit(&own->next, memory_order_relaxed) < own->end) {
             size_t i = atomic_fetch_add_explicit(&own->next, 1, memory_order_relaxed);
@@ -202,10 +202,10 @@ void etch_pool_run(etch_pool *p, size_t n, void (*body)(void *user, size_t i, in
         for (size_t i = 0; i < n; i++) body(user, i, 0);
         return;
     }
-    p->n_lanes = p->n_workers + 1;
-    for (int i = 0; i < p->n_lanes; i++) {
-        atomic_store_explicit(&p->lanes[i].next, n * (size_t)i / (size_t)p->n_lanes, memory_order_relaxed);
-        p->lanes[i].end = n * ((size_t)i + 1) / (size_t)p->n_lanes;
+    size_t lanes = (size_t)etch_pool_threads(p);
+    for (size_t i = 0; i < lanes; i++) {
+        atomic_store_explicit(&p->lanes[i].next, n * i / lanes, memory_order_relaxed);
+        p->lanes[i].end = n * (i + 1) / lanes;
     }
     p->body = body;
     p->user = user;

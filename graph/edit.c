@@ -85,3 +85,18 @@ void etch_node_each_use(const etch_node *n, etch_use_fn fn, void *user)
             if (a->tensors.p[k]) fn(user, etch_value_of(a->tensors.p[k]));
     }
 }
+
+typedef struct { const etch_value *v; int n; } count;
+
+static void count_use(void *user, etch_value *v)
+{
+    count *c = user;
+    c->n += v == c->v;
+}
+
+int etch_node_n_uses(const etch_node *n, const etch_value *v)
+{
+    count c = { v, 0 };
+    etch_node_each_use(n, count_use, &c);
+    return c.n;
+}

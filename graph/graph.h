@@ -130,6 +130,8 @@ void etch_method_renumber(etch_method *m);
 // Calls fn for each tensor value used by the node, in argument order (list entries too; None skipped).
 typedef void (*etch_use_fn)(void *user, etch_value *v);
 void etch_node_each_use(const etch_node *n, etch_use_fn fn, void *user);
+// How often the node uses v.
+int etch_node_n_uses(const etch_node *n, const etch_value *v);
 
 // Topological order, arity and kinds against the schema, types equal to what the shape rule gives, symbols declared, outputs and
 // mutations defined, buffers mutated at most once. The error names the node in text form.

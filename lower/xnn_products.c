@@ -13,21 +13,13 @@
 
 #define MAX_RANK 6   // of XNNPACK
 
-typedef struct { const etch_value *v; int n; } counted;
-
-static void count_use(void *user, etch_value *v)
-{
-    counted *c = user;
-    c->n += v == c->v;
-}
-
 static int n_uses(const etch_method *m, const etch_value *v)
 {
-    counted c = { v, 0 };
-    for (const etch_node *n = m->first; n; n = n->next) etch_node_each_use(n, count_use, &c);
-    for (int i = 0; i < m->n_outputs; i++) c.n += m->outputs[i].v == v;
-    for (int i = 0; i < m->n_mutations; i++) c.n += m->mutations[i].v == v;
-    return c.n;
+    int uses = 0;
+    for (const etch_node *n = m->first; n; n = n->next) uses += etch_node_n_uses(n, v);
+    for (int i = 0; i < m->n_outputs; i++) uses += m->outputs[i].v == v;
+    for (int i = 0; i < m->n_mutations; i++) uses += m->mutations[i].v == v;
+    return uses;
 }
 
 static bool is_computed(const etch_value *v) { return v->src != ETCH_SRC_FILE && v->src != ETCH_SRC_DATA; }

@@ -24,14 +24,6 @@ static void number(scan *s)
     s->n_nodes = at;
 }
 
-typedef struct { const etch_value *v; int uses; } count;
-
-static void count_use(void *user, etch_value *v)
-{
-    count *c = user;
-    if (v == c->v) c->uses++;
-}
-
 // Position of the last node that may read the bytes of `v`, through views too; n_nodes when an output or a mutation does.
 // The use as argument 0 of `writer` does not count.
 static int last_read(const scan *s, const etch_value *v, const etch_node *writer)
@@ -42,10 +34,7 @@ static int last_read(const scan *s, const etch_value *v, const etch_node *writer
     for (int i = 0; i < s->m->n_mutations; i++)
         if (s->m->mutations[i].v == v) return s->n_nodes;
     for (etch_node *n = v->def ? v->def->next : s->m->first; n; n = n->next) {
-        count c = { v, 0 };
-        etch_node_each_use(n, count_use, &c);
-        if (n == writer) c.uses--;
-        if (c.uses <= 0) continue;
+        if (etch_node_n_uses(n, v) <= (n == writer)) continue;
         if (position(n) > last) last = position(n);
         for (int i = 0; is_view(n) && i < n->n_outs; i++) {
             int seen = last_read(s, n->outs[i], NULL);

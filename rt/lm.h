@@ -7,7 +7,7 @@
 
 #define ETCH_LM_MAX_EOS 16
 // Tokens of a prompt that one call takes at most: enough that the weights are read for many rows, few enough that a layer's activations stay in
-// the caches and need little memory (SmolLM2-135M, a prompt of 1,900: 158 -> 111 MiB).
+// the caches and need little memory (docs/SPEED.md).
 #define ETCH_LM_CHUNK 512
 
 typedef struct etch_lm {

@@ -49,7 +49,7 @@ typedef struct etch_xnn_value {
     const uint8_t *data;                   // constants: the file's bytes (or an aligned copy); else set at each call
     // Plan.
     int root;                              // the value whose memory this one shares (itself, or through reshape and copy)
-    int first, last;                       // roots: node that writes it, last node of the last chain that reads it or an alias; -1: none
+    int last;                              // roots: last node of the last chain that writes or reads it or an alias; -1: none
     int last_read;                         // roots: the last node that does
     size_t offset, bytes;                  // roots that are INTERNAL: place in the workspace
 } etch_xnn_value;
@@ -141,6 +141,10 @@ int etch_xnn__find(const etch_xnn *x, uint32_t id);
 
 // Rules that join or move nodes; values are loaded, nothing is planned.
 void etch_xnn__fuse(etch_xnn *x);
+// How often nodes read a value; *last: the last node that does, untouched when none does.
+int etch_xnn__n_readers(const etch_xnn *x, int value, int *last);
+// The only reader of a value that exists for it alone; -1: there is none.
+int etch_xnn__only_reader(const etch_xnn *x, int value);
 // xnn_fuse_float.c
 void etch_xnn__fuse_silu(etch_xnn *x, int i);
 void etch_xnn__fuse_act(etch_xnn *x, int i);
@@ -154,6 +158,8 @@ void etch_xnn__apply_act(const void *act, float *y, size_t n);
 etch_status *etch_xnn__shape(etch_xnn *x) ETCH_MUST_USE;
 // dims -> numel, refusing absurd products.
 etch_status *etch_xnn__set_dims(etch_xnn_value *v, int rank, const int64_t *dims) ETCH_MUST_USE;
+// From one index to the next, by dim of a value in memory, in elements of `unit` (1: elements; the element's size: bytes).
+void etch_xnn__strides(const etch_xnn_value *v, int64_t unit, int64_t *out);
 // Output padding before (top, left) when SAME is set, else the given one.
 void etch_xnn__padding(const etch_xnn_node *n, int64_t h, int64_t w, int64_t oh, int64_t ow, int64_t *top, int64_t *left);
 

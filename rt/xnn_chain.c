@@ -6,6 +6,8 @@
 static bool is_alias(const etch_xnn_node *n) { return n->row->kind == XK_RESHAPE || n->row->kind == XK_COPY; }
 static bool is_move(const etch_xnn_node *n) { return is_alias(n) || n->row->kind == XK_TRANSPOSE || n->row->kind == XK_SLICE; }
 
+static bool is_elementwise(const etch_xnn_node *n) { return n->row->kind == XK_UNARY || n->row->kind == XK_CLAMP || n->row->kind == XK_BINARY; }
+
 static void mark_seen(etch_xnn_finder *f)
 {
     for (int j = f->end - 1; j >= f->first; j--) {
@@ -33,7 +35,7 @@ static etch_xnn_wide_ref memory_of(const etch_xnn_finder *f, int value, const et
     const etch_xnn_value *v = &f->x->values[value];
     etch_xnn_wide_ref r = { .value = value, .reg = -1, .len = w->len };
     int64_t stride[ETCH_XNN_RANK];
-    etch_xnn__strides(v, stride);
+    etch_xnn__strides(v, 1, stride);
     for (int k = 0; k < v->rank; k++)
         if (w->axis[k] >= 0) r.stride[w->axis[k]] = stride[k];
     return r;
@@ -58,10 +60,10 @@ static etch_xnn_wide_ref ref_of(const etch_xnn_finder *f, const etch_xnn_view *w
 }
 
 // A register for node j's result: a free one, or one whose row this node reads for the last time, element by element.
-static int take_reg(etch_xnn_finder *f, int j, const etch_xnn_wide_step *s, bool is_elementwise)
+static int take_reg(etch_xnn_finder *f, int j, const etch_xnn_wide_step *s)
 {
     for (int i = 0; i < f->n_regs; i++) {
-        bool is_free = f->reg_until[i] < j || (f->reg_until[i] == j && is_elementwise);
+        bool is_free = f->reg_until[i] < j || (f->reg_until[i] == j && is_elementwise(s->n));
         for (int k = 0; k < s->n_in && is_free; k++)
             if (s->in[k].reg == i && (s->in[k].offset || s->in[k].len != s->out.len || s->in[k].step != s->out.len)) is_free = false;
         if (is_free) return i;
@@ -90,8 +92,7 @@ static void add_step(etch_xnn_finder *f, int j)
     } else if (w->is_seen) {
         s->out = memory_of(f, n->out[0], w);
     } else {
-        bool is_elementwise = n->row->kind == XK_UNARY || n->row->kind == XK_CLAMP || n->row->kind == XK_BINARY;
-        w->reg = s->out.reg = take_reg(f, j, s, is_elementwise);
+        w->reg = s->out.reg = take_reg(f, j, s);
         s->out.step = w->len;
         f->reg_until[w->reg] = w->until;
         f->n = w->len > f->n ? w->len : f->n;
@@ -138,7 +139,7 @@ static int64_t flat_size(etch_xnn_finder *f, const etch_xnn_chain *c, const int 
     if (c->n_axes > 1) return 0;
     for (int i = 0; i < f->n_steps; i++) {
         const etch_xnn_wide_step *s = &f->steps[i];
-        if (s->n->row->kind != XK_UNARY && s->n->row->kind != XK_CLAMP && s->n->row->kind != XK_BINARY) return 0;
+        if (!is_elementwise(s->n)) return 0;
         for (int k = 0; k <= s->n_in; k++) {
             const etch_xnn_wide_ref *r = k < s->n_in ? &s->in[k] : &s->out;
             int64_t step = c->n_axes && r->value >= 0 ? r->stride[axes[0]] : 0;
@@ -177,7 +178,7 @@ static int find(etch_xnn_finder *f, int first, etch_xnn_chain *c)
     mark_seen(f);
     for (int j = first; j < f->end; j++) add_step(f, j);
     int axes[ETCH_XNN_RANK];
-    *c = (etch_xnn_chain){ .n_nodes = f->end - first, .n_steps = f->n_steps, .n_regs = f->n_regs, .rows = f->rows, .n = f->n, .steps = c->steps };
+    *c = (etch_xnn_chain){ .n_steps = f->n_steps, .n_regs = f->n_regs, .rows = f->rows, .n = f->n, .steps = c->steps };
     if (!f->n_steps || !join_axes(f, c, axes)) return 1;
     c->flat = flat_size(f, c, axes);
     int64_t n = f->dims[f->row];
@@ -195,7 +196,7 @@ static int find(etch_xnn_finder *f, int first, etch_xnn_chain *c)
         int out = x->nodes[j].out[0];
         x->values[out].is_hidden = x->nodes[j].row->kind != XK_CONVERT && !f->views[out].is_seen;
     }
-    return c->n_nodes;
+    return f->end - first;
 }
 
 void etch_xnn__find_chains(etch_xnn *x)

@@ -26,7 +26,7 @@ typedef struct etch_xnn_step {
 } etch_xnn_step;
 
 typedef struct etch_xnn_chain {
-    int n_nodes, n_steps, n_axes, n_regs;
+    int n_steps, n_axes, n_regs;
     int64_t dims[ETCH_XNN_CHAIN_AXES], rows;
     int64_t n, block;                       // elements of a register's row at most; rows of the last axis that run as a block
     int64_t flat;                           // no step needs whole rows and all memory is in order: elements in all, taken in blocks; else 0

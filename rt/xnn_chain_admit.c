@@ -1,15 +1,6 @@
 // In: nodes with present sizes. Out: those that belong to a chain, and how each value of it lies to the chain's rows (xnn_chain_find.h).
 #include "rt/xnn_chain_find.h"
 
-void etch_xnn__strides(const etch_xnn_value *v, int64_t *stride)
-{
-    int64_t s = 1;
-    for (int k = v->rank - 1; k >= 0; k--) {
-        stride[k] = s;
-        s *= v->dims[k];
-    }
-}
-
 // Axes, memory and length of a value in memory whose dims run along `axis`. False: its rows are not contiguous there.
 static bool view_memory(const etch_xnn_finder *f, int value, const int8_t *axis, const int64_t *stride, int64_t offset, etch_xnn_view *w)
 {
@@ -34,7 +25,7 @@ static etch_xnn_view *see(etch_xnn_finder *f, int value)
     if (v->type != XT_F32 || v->rank != f->rank || memcmp(v->dims, f->dims, sizeof *f->dims * (size_t)f->rank)) return NULL;
     int8_t axis[ETCH_XNN_RANK];
     int64_t stride[ETCH_XNN_RANK];
-    etch_xnn__strides(v, stride);
+    etch_xnn__strides(v, 1, stride);
     for (int k = 0; k < v->rank; k++) axis[k] = (int8_t)(v->dims[k] == 1 ? -1 : k);
     return view_memory(f, value, axis, stride, 0, w) ? w : NULL;
 }
@@ -53,7 +44,7 @@ static bool covers(const etch_xnn_finder *f, const etch_xnn_value *v, const int8
     return true;
 }
 
-// A result of the chain: a row of its own (base < 0), or a view of another's.
+// A result of the chain: a row of its own, or a view of another's.
 static bool make(etch_xnn_finder *f, int value, const int8_t *axis, int64_t len, const etch_xnn_view *of, int64_t offset)
 {
     const etch_xnn_value *v = &f->x->values[value];
@@ -93,7 +84,7 @@ bool etch_xnn__beside(const etch_xnn_finder *f, int value, const etch_xnn_value 
     if (known) {
         *w = *known;
     } else {
-        etch_xnn__strides(v, stride);
+        etch_xnn__strides(v, 1, stride);
         if (!view_memory(f, value, own, stride, 0, w)) return false;
     }
     return w->len == len || w->len == 1;
@@ -164,7 +155,7 @@ static bool admit_transpose(etch_xnn_finder *f, const etch_xnn_node *n, bool is_
     etch_xnn_view *w = &f->views[n->in[0]];
     if (is_first) {
         int64_t stride[ETCH_XNN_RANK];
-        etch_xnn__strides(in, stride);
+        etch_xnn__strides(in, 1, stride);
         for (int k = 0; k < out->rank; k++) axis[n->p[k]] = (int8_t)(out->dims[k] == 1 ? -1 : k);
         if (in->type != XT_F32 || !view_memory(f, n->in[0], axis, stride, 0, w)) return false;
     }
@@ -180,7 +171,7 @@ static bool admit_slice(etch_xnn_finder *f, const etch_xnn_node *n, bool is_firs
     int8_t axis[ETCH_XNN_RANK] = { 0 };
     int64_t stride[ETCH_XNN_RANK], offset = 0;
     etch_xnn_view *w = &f->views[n->in[0]];
-    etch_xnn__strides(in, stride);
+    etch_xnn__strides(in, 1, stride);
     if (is_first) {
         for (int k = 0; k < out->rank; k++) {
             axis[k] = (int8_t)(out->dims[k] == 1 ? -1 : k);

@@ -41,7 +41,5 @@ bool etch_xnn__begin_chain(etch_xnn_finder *f, int first);
 bool etch_xnn__admit(etch_xnn_finder *f, const etch_xnn_node *n, bool is_first);
 // The view of operand `value` of an elementwise node beside a result with these axes, aligned at the last dim. False: it does not fit.
 bool etch_xnn__beside(const etch_xnn_finder *f, int value, const etch_xnn_value *out, const int8_t *axis, int64_t len, etch_xnn_view *w);
-// Elements from one index to the next, by dim of a value in memory.
-void etch_xnn__strides(const etch_xnn_value *v, int64_t *stride);
 
 #endif

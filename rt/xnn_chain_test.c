@@ -1,66 +1,19 @@
 // Random graphs of elementwise nodes, moves, means and quantizations: chains give the bits that the nodes give one by one.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "rt/xnn_net.h"
 
-#include <math.h>
-#include <stdlib.h>
-
-#include "base/cpu.h"
-#include "rt/xnn_chain.h"
-
-enum { MAX_V = 80, MAX_N = 48 };
-
-typedef struct {
-    etch_xnn x;
-    etch_xnn_value values[MAX_V];
-    etch_xnn_node nodes[MAX_N];
-    etch_xnn_chain chains[MAX_N];
-    etch_xnn_step steps[MAX_N];
-    float *memory[MAX_V];   // of inputs, constants, outputs
-} net;
-
-static uint32_t seed;
-static uint32_t any(uint32_t n)
-{
-    seed = seed * 1664525u + 1013904223u;
-    return (seed >> 8) % n;
-}
-
-static etch_xnn_value *new_value(net *g, etch_xnn_where where, int rank, const int64_t *dims)
-{
-    etch_xnn_value *v = &g->values[g->x.n_values++];
-    *v = (etch_xnn_value){ .type = XT_F32, .where = (uint8_t)where, .defined = true, .external = -1 };
-    assert_null(etch_xnn__set_dims(v, rank, dims));
-    return v;
-}
-
-static int given(net *g, etch_xnn_where where, int rank, const int64_t *dims)
-{
-    etch_xnn_value *v = new_value(g, where, rank, dims);
-    int i = (int)(v - g->values);
-    g->memory[i] = malloc(sizeof(float) * (size_t)v->numel);
-    for (int64_t k = 0; k < v->numel; k++) g->memory[i][k] = ((float)any(2000) - 900.0f) / 300.0f;
-    v->data = (const uint8_t *)g->memory[i];
-    return i;
-}
+static int given(net *g, etch_xnn_where where, int rank, const int64_t *dims) { return net_given(g, where, rank, dims, 900, 300); }
 
 static etch_xnn_node *new_node(net *g, const etch_xnn_row *row, int a, int b)
 {
-    static const int64_t one = 1;
-    etch_xnn_node *n = &g->nodes[g->x.n_nodes++];
-    *n = (etch_xnn_node){ .row = row, .in = { a, b }, .n_in = b < 0 ? 1 : 2, .n_out = 1, .lo = -INFINITY, .hi = INFINITY, .alpha = 0.1f, .in_place = -1, .chain = 1 };
-    n->out[0] = g->x.n_values;
-    new_value(g, any(4) ? XV_INTERNAL : XV_OUTPUT, 1, &one);
+    etch_xnn_node *n = net_node(g, row, a, b, net_any(g, 4) ? XV_INTERNAL : XV_OUTPUT);
+    n->alpha = 0.1f;
     return n;
 }
 
-static int pick(const net *g)
+static int pick(net *g)
 {
     for (;;) {
-        int v = any(3) ? g->x.n_values - 1 - (int)any(6) : (int)any((uint32_t)g->x.n_values);   // mostly a late one
+        int v = net_any(g, 3) ? g->x.n_values - 1 - (int)net_any(g, 6) : (int)net_any(g, (uint32_t)g->x.n_values);   // mostly a late one
         if (v >= 0 && g->values[v].type == XT_F32) return v;
     }
 }
@@ -80,27 +33,29 @@ static bool is_sound(net *g)
 
 static void grow(net *g)
 {
-    static const etch_xnn_row square = { "square", XK_UNARY, 0, ETCH_EW_SQUARE }, gelu = { "gelu", XK_UNARY, 0, ETCH_EW_GELU }, clamp = { "clamp", XK_CLAMP, 0, ETCH_EW_CLAMP },
-                              add = { "add", XK_BINARY, 0, ETCH_EW_ADD }, mul = { "mul", XK_BINARY, 0, ETCH_EW_MUL }, turn = { "transpose", XK_TRANSPOSE, 0, 0 },
+    static const etch_xnn_row square = { "square", XK_UNARY, 0, ETCH_EW_SQUARE }, gelu = { "gelu", XK_UNARY, 0, ETCH_EW_GELU },
+                              clamp = { "clamp", XK_CLAMP, 0, ETCH_EW_CLAMP }, add = { "add", XK_BINARY, 0, ETCH_EW_ADD },
+                              mul = { "mul", XK_BINARY, 0, ETCH_EW_MUL }, turn = { "transpose", XK_TRANSPOSE, 0, 0 },
                               reshape = { "reshape", XK_RESHAPE, 0, 0 }, mean = { "mean", XK_GLOBALAVG, 0, 0 }, slice = { "slice", XK_SLICE, 0, 0 },
                               cat = { "cat", XK_CAT, 0, 0 }, convert = { "convert", XK_CONVERT, 0, 0 };
     int a = pick(g);
     const etch_xnn_value *v = &g->values[a];
     etch_xnn_node *n;
-    switch (any(10)) {
-    case 0: new_node(g, any(2) ? &square : &gelu, a, -1); break;
+    switch (net_any(g, 10)) {
+    case 0: new_node(g, net_any(g, 2) ? &square : &gelu, a, -1); break;
     case 1:
         n = new_node(g, &clamp, a, -1);
         n->lo = -1;
         n->hi = 2;
         break;
-    case 2: case 3: case 4: new_node(g, any(2) ? &add : &mul, a, pick(g)); break;
+    case 2: case 3: case 4: new_node(g, net_any(g, 2) ? &add : &mul, a, pick(g)); break;
     case 5: {
         if (v->rank < 2) return;
         n = new_node(g, &turn, a, -1);
         n->n_dims = v->rank;
         for (int i = 0; i < v->rank; i++) n->p[i] = i;
-        int i = (int)any((uint32_t)v->rank - (any(4) ? 1 : 0)), j = (int)any((uint32_t)v->rank - (any(4) ? 1 : 0));
+        int i = (int)net_any(g, (uint32_t)v->rank - (net_any(g, 4) ? 1 : 0));
+        int j = (int)net_any(g, (uint32_t)v->rank - (net_any(g, 4) ? 1 : 0));
         n->p[i] = j;
         n->p[j] = i;
         break;
@@ -108,10 +63,10 @@ static void grow(net *g)
     case 6: {   // a size of one more or less, or all in one
         if (v->rank > 4) return;
         n = new_node(g, &reshape, a, -1);
-        int at = (int)any((uint32_t)v->rank + 1);
+        int at = (int)net_any(g, (uint32_t)v->rank + 1);
         for (int i = 0; i <= v->rank; i++) n->p[i] = i < at ? v->dims[i] : i == at ? 1 : v->dims[i - 1];
         n->n_dims = v->rank + 1;
-        if (any(8) == 0) n->n_dims = 1, n->p[0] = v->numel;
+        if (net_any(g, 8) == 0) n->n_dims = 1, n->p[0] = v->numel;
         break;
     }
     case 7: {   // the mean of the last dim, as exporters write it
@@ -122,16 +77,16 @@ static void grow(net *g)
         n->n_dims = v->rank + 1;
         if (!is_sound(g)) return;
         n = new_node(g, &mean, g->x.n_values - 1, -1);
-        n->flags = any(2) ? XF_KEEP_DIMS : 0;
+        n->flags = net_any(g, 2) ? XF_KEEP_DIMS : 0;
         break;
     }
     case 8: {
-        int d = any(4) ? v->rank - 1 : (int)any((uint32_t)v->rank);
+        int d = net_any(g, 4) ? v->rank - 1 : (int)net_any(g, (uint32_t)v->rank);
         n = new_node(g, &slice, a, -1);
         n->n_dims = v->rank;
-        n->p[d] = any((uint32_t)v->dims[d]);
+        n->p[d] = net_any(g, (uint32_t)v->dims[d]);
         for (int i = 0; i < v->rank; i++) n->q[i] = v->dims[i] - n->p[i];
-        if (any(2) || !is_sound(g)) break;
+        if (net_any(g, 2) || !is_sound(g)) break;
         int b = g->x.n_values - 1;
         n = new_node(g, &cat, b, a);
         n->axis = d;
@@ -150,48 +105,27 @@ static void grow(net *g)
 
 static void run(net *g, etch_rt_ties *ties, etch_pool *pool)
 {
-    etch_xnn *x = &g->x;
-    x->ties = ties;
-    x->pool = pool;
-    etch_xnn__fuse(x);
-    assert_null(etch_xnn__shape(x));
-    assert_null(etch_xnn__plan(x));
-    uint8_t *base = aligned_alloc(64, etch_align_up(x->workspace + x->scratch + 1, 64));
-    memset(base, 0xff, x->workspace);   // NaN
-    for (int i = 0; i < x->n_values; i++) {
-        etch_xnn_value *v = &g->values[i], *root = &g->values[v->root];
-        if (v->where == XV_OUTPUT) v->data = (uint8_t *)(g->memory[i] = calloc(etch_xnn__value_bytes(v), 1));
-        if (v->where == XV_INTERNAL && v->root == i) v->data = base + root->offset;
-    }
-    for (int i = 0; i < x->n_values; i++)
-        if (g->values[i].where == XV_INTERNAL) g->values[i].data = g->values[g->values[i].root].data;
-    for (int i = 0; i < x->n_nodes; i++) {
-        etch_xnn_cx cx = { .x = x, .base = base + x->workspace, .len = x->scratch };
-        if (x->nodes[i].chain) assert_null(etch_xnn__run_node(&cx, &x->nodes[i]));
-    }
-    free(base);
+    g->x.ties = ties;
+    g->x.pool = pool;
+    etch_xnn__fuse(&g->x);
+    assert_null(etch_xnn__shape(&g->x));
+    net_run(g);
 }
 
 static void start(net *g, uint32_t number)
 {
-    static const int64_t sizes[][4] = { { 1, 1, 1, 16 }, { 1, 1, 3, 64 }, { 1, 5, 3, 16 }, { 2, 3, 4, 24 }, { 1, 1, 1, 300 }, { 1, 70, 2, 9 }, { 3, 1, 5, 8 } };
-    memset(g, 0, sizeof *g);
-    g->x = (etch_xnn){ .values = g->values, .nodes = g->nodes, .chains = g->chains, .steps = g->steps, .ew = etch_ew_select(etch_cpu_features()),
-                       .nhwc = etch_nhwc_select(etch_cpu_features()), .transpose = etch_transpose_select(etch_cpu_features()) };
-    seed = number;
-    const int64_t *d = sizes[any(sizeof sizes / sizeof *sizes)], row[4] = { d[0], d[1], d[2], 1 }, tail[4] = { 1, d[1], 1, d[3] }, one = 1;
+    static const int64_t sizes[][4] = { { 1, 1, 1, 16 }, { 1, 1, 3, 64 }, { 1, 5, 3, 16 }, { 2, 3, 4, 24 }, { 1, 1, 1, 300 }, { 1, 70, 2, 9 },
+                                        { 3, 1, 5, 8 } };
+    net_init(g, number);
+    const int64_t *d = sizes[net_any(g, sizeof sizes / sizeof *sizes)], row[4] = { d[0], d[1], d[2], 1 }, tail[4] = { 1, d[1], 1, d[3] };
+    const int64_t one = 1;
     given(g, XV_INPUT, 4, d);
     given(g, XV_CONST, 1, &d[3]);
     given(g, XV_CONST, 1, &one);
     given(g, XV_INPUT, 4, row);
     given(g, XV_INPUT, 4, tail);
     given(g, XV_INPUT, 4, d);
-    while (g->x.n_nodes < 24 && g->x.n_values < MAX_V - 4 && any(60)) grow(g);
-}
-
-static void finish(net *g)
-{
-    for (int i = 0; i < MAX_V; i++) free(g->memory[i]);
+    while (g->x.n_nodes < 24 && g->x.n_values < NET_VALUES - 4 && net_any(g, 60)) grow(g);
 }
 
 void test_rt_xnn_chain__gives_the_bits_of_single_nodes(void **state)
@@ -216,10 +150,11 @@ void test_rt_xnn_chain__gives_the_bits_of_single_nodes(void **state)
             if (!v->defined) continue;
             size_t n = v->type == XT_QDINT8 ? (size_t)v->numel : sizeof(float) * (size_t)v->numel;
             if (memcmp(a.memory[i], b.memory[i], n)) fail_msg("graph %u: value %d differs", number, i);
-            if (v->type == XT_QDINT8) assert_memory_equal(etch_xnn__rows(v), etch_xnn__rows(&b.values[i]), sizeof(etch_xnn_rowq) * (size_t)etch_xnn__n_rows(v));
+            size_t scales = sizeof(etch_xnn_rowq) * (size_t)etch_xnn__n_rows(v);
+            if (v->type == XT_QDINT8) assert_memory_equal(etch_xnn__rows(v), etch_xnn__rows(&b.values[i]), scales);
         }
-        finish(&a);
-        finish(&b);
+        net_deinit(&a);
+        net_deinit(&b);
     }
     etch_pool_release(pool);
     assert_true(n_chains > 2000 && longest > 6);   // the graphs do test chains

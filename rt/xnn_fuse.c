@@ -2,6 +2,24 @@
 // larger steps. Each rule is one function and one row of `rules`.
 #include "rt/xnn.h"
 
+int etch_xnn__n_readers(const etch_xnn *x, int value, int *last)
+{
+    int n = 0;
+    for (int i = 0; i < x->n_nodes; i++)
+        for (int j = 0; j < x->nodes[i].n_in; j++)
+            if (x->nodes[i].in[j] == value) {
+                n++;
+                *last = i;
+            }
+    return n;
+}
+
+int etch_xnn__only_reader(const etch_xnn *x, int value)
+{
+    int i = -1;
+    return x->values[value].where == XV_INTERNAL && etch_xnn__n_readers(x, value, &i) == 1 ? i : -1;
+}
+
 // Does the node after which `n` would move, or any between, write what `n` reads? Operands written before node `at` are safe.
 static bool is_ready(const etch_xnn *x, const etch_xnn_node *n, int at, int from)
 {

@@ -32,25 +32,6 @@ static int producer(const etch_xnn *x, int value)
     return -1;
 }
 
-static int n_readers(const etch_xnn *x, int value, int *last)
-{
-    int n = 0;
-    for (int i = 0; i < x->n_nodes; i++)
-        for (int j = 0; j < x->nodes[i].n_in; j++)
-            if (x->nodes[i].in[j] == value) {
-                n++;
-                *last = i;
-            }
-    return n;
-}
-
-// The only reader of a value that exists for it alone; -1: there is none.
-static int only_reader(const match *m, int value)
-{
-    int i = -1;
-    return value_of(m, value)->where == XV_INTERNAL && n_readers(m->x, value, &i) == 1 ? i : -1;
-}
-
 static int larger(int a, int b) { return a > b ? a : b; }
 
 // Rank of a value; 0: unknown. What the file says of values from outside is a hint, which the step's shape rule checks.
@@ -183,7 +164,7 @@ static bool trace_operand(match *m, int value, int rank, bool is_turned, int whi
 static int trace_scores(match *m, int value, bool allow_mask)
 {
     int i = producer(m->x, value);
-    if (i < 0 || only_reader(m, value) < 0 || value_of(m, value)->type != XT_F32 || !absorb(m, i)) return -1;
+    if (i < 0 || etch_xnn__only_reader(m->x, value) < 0 || value_of(m, value)->type != XT_F32 || !absorb(m, i)) return -1;
     const etch_xnn_node *n = node_of(m, i);
     if (n->row->kind == XK_BMM) return i;
     int64_t heads;
@@ -216,7 +197,7 @@ static bool trace_result(match *m, int value, int rank)
     int n_best = m->n_absorbed;
     m->a.out = at;
     m->out = value;
-    for (int i; (i = only_reader(m, value)) >= 0;) {
+    for (int i; (i = etch_xnn__only_reader(m->x, value)) >= 0;) {
         const etch_xnn_node *n = node_of(m, i);
         int64_t heads;
         if (value_of(m, n->out[0])->type != XT_F32 || !absorb(m, i)) break;
@@ -244,7 +225,7 @@ static bool is_wanted(const match *m, int softmax, int *product)
 {
     const etch_xnn_node *n = node_of(m, softmax);
     if (n->row->kind != XK_SOFTMAX) return false;
-    *product = only_reader(m, n->out[0]);
+    *product = etch_xnn__only_reader(m->x, n->out[0]);
     return *product >= 0 && value_of(m, n->out[0])->type == XT_F32;
 }
 
@@ -258,7 +239,7 @@ static bool find(match *m, int softmax, int *last)
     if (m->a.is_split) {
         if (!regroups(m->x, node_of(m, product), 4, 3, &heads) || !agrees(m, heads) || !absorb(m, product)) return false;
         value = node_of(m, product)->out[0];
-        product = only_reader(m, value);
+        product = etch_xnn__only_reader(m->x, value);
         if (product < 0) return false;
     }
     const etch_xnn_node *qk = node_of(m, scores), *pv = node_of(m, product);
@@ -297,7 +278,7 @@ void etch_xnn__fuse_attention(etch_xnn *x, int i)
     for (int k = 0; k < m.n_walked; k++) {
         const etch_xnn_node *w = &x->nodes[m.walked[k]];
         int reader;
-        if (w->row && x->values[w->out[0]].where == XV_INTERNAL && !n_readers(x, w->out[0], &reader)) drop(x, m.walked[k]);
+        if (w->row && x->values[w->out[0]].where == XV_INTERNAL && !etch_xnn__n_readers(x, w->out[0], &reader)) drop(x, m.walked[k]);
     }
     int kept = 0, from = i;
     for (int k = 0; k < x->n_nodes; k++) {

@@ -3,24 +3,6 @@
 
 #include "rt/xnn.h"
 
-static int n_uses(const etch_xnn *x, int value)
-{
-    int n = 0;
-    for (int i = 0; i < x->n_nodes; i++)
-        for (int j = 0; j < x->nodes[i].n_in; j++) n += x->nodes[i].in[j] == value;
-    return n;
-}
-
-// The only reader of a value that exists for it alone; -1: there is none.
-static int only_reader(const etch_xnn *x, int value, int after, int uses)
-{
-    if (x->values[value].where != XV_INTERNAL || x->values[value].type != XT_F32 || n_uses(x, value) != uses) return -1;
-    for (int i = after + 1; i < x->n_nodes; i++)
-        for (int j = 0; j < x->nodes[i].n_in; j++)
-            if (x->nodes[i].in[j] == value) return i;
-    return -1;
-}
-
 // Node i gives what node j gave; j and the values between them are no more.
 static void take_result(etch_xnn *x, int i, int j)
 {
@@ -37,8 +19,8 @@ void etch_xnn__fuse_silu(etch_xnn *x, int i)
 {
     static const etch_xnn_row silu = { "XNNSigmoid, XNNMultiply", XK_UNARY, 0, ETCH_EW_SILU };
     etch_xnn_node *n = &x->nodes[i];
-    if (n->row->kind != XK_UNARY || n->row->op != ETCH_EW_SIGMOID || x->values[n->in[0]].type != XT_F32) return;
-    int j = only_reader(x, n->out[0], i, 1);
+    if (n->row->kind != XK_UNARY || n->row->op != ETCH_EW_SIGMOID || x->values[n->in[0]].type != XT_F32 || x->values[n->out[0]].type != XT_F32) return;
+    int j = etch_xnn__only_reader(x, n->out[0]);
     if (j < 0) return;
     const etch_xnn_node *m = &x->nodes[j];
     if (m->row->kind != XK_BINARY || m->row->op != ETCH_EW_MUL || !is_unbounded(m) || x->values[m->out[0]].type != XT_F32) return;
@@ -58,7 +40,7 @@ void etch_xnn__fuse_act(etch_xnn *x, int i)
 {
     etch_xnn_node *n = &x->nodes[i];
     if (!makes_floats(x, n)) return;
-    int j = only_reader(x, n->out[0], i, 1);
+    int j = etch_xnn__only_reader(x, n->out[0]);
     if (j < 0) return;
     const etch_xnn_node *m = &x->nodes[j];
     if ((m->row->kind != XK_UNARY && m->row->kind != XK_CLAMP) || x->values[m->out[0]].type != XT_F32) return;

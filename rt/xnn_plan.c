@@ -50,7 +50,7 @@ static void lifetimes(etch_xnn *x)
 {
     for (int i = 0; i < x->n_values; i++) {
         x->values[i].root = i;
-        x->values[i].first = x->values[i].last = -1;
+        x->values[i].last = -1;
     }
     // The nodes of a chain take turns row by row: what one of them touches lives until all are done.
     for (int i = 0, until = 0; i < x->n_nodes; i++) {
@@ -62,10 +62,7 @@ static void lifetimes(etch_xnn *x)
                 root->last = until;
                 root->last_read = i;
             }
-        for (int j = 0; j < n->n_out; j++) {
-            x->values[n->out[j]].first = i;
-            x->values[n->out[j]].last = until;
-        }
+        for (int j = 0; j < n->n_out; j++) x->values[n->out[j]].last = until;
         bool moves_nothing = n->row->kind == XK_RESHAPE || n->row->kind == XK_COPY;
         if (moves_nothing && x->values[n->out[0]].where == XV_INTERNAL) x->values[n->out[0]].root = x->values[n->in[0]].root;
     }

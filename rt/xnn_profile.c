@@ -70,7 +70,7 @@ etch_status *etch_xnn__run_timed(etch_xnn_cx *cx, const etch_xnn_node *n, int in
         e.name = chain;
     }
     etch_buf detail = { 0 };
-    describe(cx->x, n, n + (n->chain > 1 ? n->chain : 1), &detail, &e.constant_bytes);
+    describe(cx->x, n, n + n->chain, &detail, &e.constant_bytes);
     e.detail = etch_buf_str(&detail);
     l->fn(l->user, &e);
     etch_buf_deinit(&detail);

@@ -15,11 +15,8 @@ typedef struct { layout q, k, v, mask; int64_t size[4], n_k, d; } geometry;
 static layout lay(const etch_xnn_value *v, const etch_xnn_axes *a)
 {
     layout l = { .size = { 1, 1, 1, 1 } };
-    int64_t steps[ETCH_XNN_RANK], s = 1;
-    for (int i = v->rank - 1; i >= 0; i--) {
-        steps[i] = s;
-        s *= v->dims[i];
-    }
+    int64_t steps[ETCH_XNN_RANK];
+    etch_xnn__strides(v, 1, steps);
     for (int i = 0; i < a->rank; i++) {
         l.size[4 - a->rank + i] = v->dims[a->dim[i]];
         l.step[4 - a->rank + i] = steps[a->dim[i]];

@@ -113,15 +113,6 @@ static void copy_box(etch_xnn *x, box *b)
     etch_xnn__spans(x, n, 65536 / (cost + 1) + 1, copy_span, b);
 }
 
-static void strides(int rank, const int64_t *dims, size_t elem, int64_t *out)
-{
-    int64_t s = (int64_t)elem;
-    for (int i = rank - 1; i >= 0; i--) {
-        out[i] = s;
-        s *= dims[i];
-    }
-}
-
 static void fill(const etch_xnn_value *out, float value)
 {
     size_t n = (size_t)out->numel;
@@ -142,8 +133,8 @@ void etch_xnn__run_move(etch_xnn_cx *cx, const etch_xnn_node *n)
     size_t elem = etch_xnn__elem(in->type);
     box b = { .from = in->data, .to = etch_xnn__mut(out), .rank = in->rank, .run = elem };
     int64_t from[ETCH_XNN_RANK], to[ETCH_XNN_RANK];
-    strides(in->rank, in->dims, elem, from);
-    strides(out->rank, out->dims, elem, to);
+    etch_xnn__strides(in, (int64_t)elem, from);
+    etch_xnn__strides(out, (int64_t)elem, to);
     switch ((etch_xnn_kind)n->row->kind) {
     case XK_RESHAPE: case XK_COPY:
         if (out->data != in->data) memcpy(b.to, b.from, (size_t)in->numel * elem);
@@ -174,7 +165,7 @@ void etch_xnn__run_move(etch_xnn_cx *cx, const etch_xnn_node *n)
             box c = { .from = v->data, .to = b.to, .rank = v->rank, .run = elem };
             memcpy(c.dims, v->dims, sizeof c.dims);
             memcpy(c.d, to, sizeof c.d);
-            strides(v->rank, v->dims, elem, c.s);
+            etch_xnn__strides(v, (int64_t)elem, c.s);
             copy_box(cx->x, &c);
             b.to += v->dims[axis] * to[axis];
         }

@@ -199,6 +199,14 @@ static etch_status *node_shape(etch_xnn *x, const etch_xnn_node *n)
     return etch_xnn__set_dims(out, rank, d);
 }
 
+void etch_xnn__strides(const etch_xnn_value *v, int64_t unit, int64_t *out)
+{
+    for (int i = v->rank - 1; i >= 0; i--) {
+        out[i] = unit;
+        unit *= v->dims[i];
+    }
+}
+
 etch_status *etch_xnn__shape(etch_xnn *x)
 {
     for (int i = 0; i < x->n_nodes; i++)

@@ -26,8 +26,11 @@ static int64_t number_of(etch_rt_ties *t, size_t i, size_t j, size_t n, float x,
 void etch_xnn__count_ties(etch_rt_ties *t, const float *x, size_t rows, size_t n, const etch_xnn_rowq *q, int8_t *out)
 {
     for (size_t i = 0; i < rows; i++, x += n, out += n) {
-        float lo, hi;
-        etch_ew_range(x, n, &lo, &hi);
+        float lo = 0, hi = 0;
+        for (size_t j = 0; j < n; j++) {   // a NaN is passed over
+            lo = x[j] < lo ? x[j] : lo;
+            hi = x[j] > hi ? x[j] : hi;
+        }
         float scale, zero;
         etch_ew_row_scale(lo, hi, &scale, &zero);
         for (size_t j = 0; j < n; j++) {

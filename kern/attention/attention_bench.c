@@ -1,21 +1,13 @@
 // Times kern/attention for every supported row of kernels.def and 1 and 2 threads: wall seconds, best of many. Run: make bench-kernels.
 // Out: Gflop/s of the products of a prompt (causal) and of an encoder, bytes/s of keys and values of a decoding step over cold memory.
-#define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/num.h"
 #include "kern/attention/attention.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 // `layers` calls in turn, each with keys and values of its own.
 static void one(const char *what, const etch_attention_isa *isa, int threads, size_t h, size_t kv, size_t n_q, size_t n_k, size_t d, bool causal,
@@ -32,13 +24,13 @@ static void one(const char *what, const etch_attention_isa *isa, int threads, si
     void *scratch = aligned_alloc(64, etch_align_up(etch_attention_scratch(isa, &a, threads), 64));
     double best = 1e9;
     for (int r = 0; r < 12; r++) {
-        double start = now();
+        uint64_t start = etch_clock_ns();
         for (size_t i = 0; i < (size_t)layers; i++) {
             a.k.p = k + 2 * i * layer;
             a.v.p = a.k.p + layer;
             etch_attention_run(isa, &a, pool, scratch);
         }
-        double t = now() - start;
+        double t = (double)(etch_clock_ns() - start) * 1e-9;
         best = t < best ? t : best;
     }
     double pairs = (double)n_q * (causal ? (double)(n_k - n_q) + (double)(n_q + 1) / 2 : (double)n_k), macs = 2 * (double)(h * d) * layers * pairs;

@@ -45,7 +45,6 @@ const etch_ew_kernels *etch_ew_row(int i);
 // lo = min(0, x), hi = max(0, x); s = 255 / (hi - lo), 1 for a row of zeros; a = lo s, b = hi s;
 // z = (-128 + a) + (127 + b) > 0 ? -128 - a : 127 - b, cut to [-128, 127], rounded to even; q = round to even(cut(x s, -128 - z, 127 - z)) + z.
 // The real scale of a row is 1 / s. Products with s, not divisions by 1 / s: the two differ in the last bit, which decides ties.
-void etch_ew_range(const float *x, size_t n, float *out_lo, float *out_hi);
 void etch_ew_row_scale(float lo, float hi, float *out_s, float *out_zero);
 
 #endif

@@ -1,21 +1,13 @@
 // Times the products of kern/fgemm on the shapes of encoders, weights from memory (a buffer beyond every cache), on one thread and two.
 // Build and run: make bench-kernels, or fgemm_bench [ROW [WHAT]]. Out: GFLOP/s.
-#define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "kern/fgemm/fgemm.h"
-
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 typedef struct { const char *what; size_t m, n, k, batches; bool nk, weights; } shape;
 
@@ -64,7 +56,7 @@ int main(int argc, char **argv)
                 double best = 1e9;
                 size_t at = 0, runs = (size_t)(3e9 / flops) + 1;
                 for (int r = 0; r < 5; r++) {
-                    double start = seconds();
+                    uint64_t start = etch_clock_ns();
                     for (size_t i = 0; i < runs; i++) {
                         if (at + f.n * f.k * f.batches > POOL) at = 0;
                         operands o = { a, w + at, c };
@@ -74,7 +66,7 @@ int main(int argc, char **argv)
                         else etch_fgemm_run(kn, &g, threads > 1 ? pool : NULL, scratch);
                         if (f.weights) at += f.n * f.k;
                     }
-                    double t = (seconds() - start) / (double)runs;
+                    double t = (double)(etch_clock_ns() - start) * 1e-9 / (double)runs;
                     best = t < best ? t : best;
                 }
                 printf("  %6.1f", flops / best * 1e-9);

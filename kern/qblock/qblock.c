@@ -1,13 +1,14 @@
 // In: activations and weights. Out: their products, on several threads.
 //
-// Tasks are runs of columns of all jobs together. Columns that do not fill the `nr` of an instruction set go through the reference rows,
-// which give the same bits.
+// Tasks are runs of whole panels of `nr` columns of all jobs together. Columns that are left go through a panel that begins before them and
+// gives some bits twice; a job that has fewer than `nr`, through one with rows of zeros.
 #include "kern/qblock/qblock.h"
 
 #include <string.h>
 
 #include "base/num.h"
 #include "kern/qblock/rows.h"
+#include "kern/simd/ahead.h"
 
 static const etch_qblock_isa *const isas[] = {
 #define ISA(suffix, features) &etch_qblock__##suffix,
@@ -77,17 +78,6 @@ typedef struct {
     uint8_t *scratch;
 } work;
 
-// What a task of more rows asks for while it multiplies: the weights of a later panel.
-typedef struct { const uint8_t *at; size_t bytes, a_tile; } wish;
-
-static void ask(wish *w)
-{
-    for (size_t b = 0; b < w->a_tile && w->bytes; b += 64, w->at += 64) {
-        __builtin_prefetch(w->at);
-        w->bytes -= w->bytes < 64 ? w->bytes : 64;
-    }
-}
-
 static etch_qblock_cols columns(const etch_qblock_job *job, size_t j, const float *scales, const float *no_bias)
 {
     const etch_qblock_w *w = job->w;
@@ -113,11 +103,11 @@ static void some_columns(const work *s, const etch_qblock_job *job, size_t j, ui
         return;
     }
     isa->panel(c.w, w->k, memory);
-    wish weights = { w->w + next * (w->k / 2), next + nr <= w->n ? nr * (w->k / 2) : 0, 0 };
-    weights.a_tile = etch_align_up(weights.bytes / ((x->m + mr - 1) / mr) + 1, 64);
+    // The weights of the next panel, which this thread probably needs then.
+    etch_ahead weights = etch_ahead_of(w->w + next * (w->k / 2), next + nr <= w->n ? nr * (w->k / 2) : 0, (x->m + mr - 1) / mr);
     for (size_t i = 0; i < x->m; i += mr) {
         size_t m = x->m - i < mr ? x->m - i : mr;
-        ask(&weights);
+        etch_ahead_ask(&weights);
         float *out = job->c + i * job->ldc + j;
         isa->tile((int)m, &c, memory, x->q + i * w->k, x->sums + i * blocks, x->scale + i, x->zero + i, out, job->ldc);
     }

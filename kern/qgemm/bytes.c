@@ -7,6 +7,7 @@
 
 #include "base/num.h"
 #include "kern/qgemm/rows.h"
+#include "kern/simd/ahead.h"
 
 #define NR ETCH_QGEMM_NR
 #define SPAN 32        // rows of activations a task of their setting
@@ -122,26 +123,6 @@ static void tile_in_pieces(const work *s, size_t i, size_t m, size_t j, size_t n
     }
 }
 
-// What this thread probably needs next, asked for tile by tile: the panel after this one.
-typedef struct { const uint8_t *at; size_t bytes, a_tile; } ahead;
-
-static ahead weights_ahead(const work *s, size_t j)
-{
-    const etch_qgemm *g = s->g;
-    size_t nr = (size_t)s->isa->nr, mr = (size_t)s->isa->mr, next = j + nr;
-    ahead a = { (const uint8_t *)g->w + next * g->ldw, next + nr <= g->n ? nr * g->ldw : 0, 0 };
-    a.a_tile = etch_align_up(a.bytes / ((g->m + mr - 1) / mr) + 1, 64);
-    return a;
-}
-
-static void ask(ahead *a)
-{
-    for (size_t b = 0; b < a->a_tile && a->bytes; b += 64, a->at += 64) {
-        __builtin_prefetch(a->at);
-        a->bytes -= a->bytes < 64 ? a->bytes : 64;
-    }
-}
-
 // Columns [j, j + n), n <= nr.
 static void some_columns(const work *s, size_t j, size_t n, uint8_t *memory)
 {
@@ -153,11 +134,12 @@ static void some_columns(const work *s, size_t j, size_t n, uint8_t *memory)
     const int8_t *w = weights(s, j, n, nr, (int8_t *)memory + at.rows, &ld);
     for (size_t b = 0, p = 0; b < s->n_pieces; b++, p += ETCH_QGEMM_K)
         s->isa->panel(w + p, ld, piece(g->k, p), panel + p * nr, sums + b * nr);
-    ahead next = weights_ahead(s, j);
+    // The weights of the next panel, which this thread probably needs then.
+    etch_ahead next = etch_ahead_of((const uint8_t *)g->w + (j + nr) * g->ldw, j + 2 * nr <= g->n ? nr * g->ldw : 0, (g->m + mr - 1) / mr);
     etch_qgemm_end end = end_of(g, j, n, nr, (float *)(void *)(memory + at.scale), (float *)(void *)(memory + at.bias));
     for (size_t i = 0; i < g->m; i += mr) {
         size_t m = g->m - i < mr ? g->m - i : mr;
-        ask(&next);
+        etch_ahead_ask(&next);
         if (s->n_pieces > 1) {
             tile_in_pieces(s, i, m, j, n, panel, sums, tile);
             continue;
