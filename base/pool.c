@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fpmode.h"
 #include "base/num.h"
 
 #define MAX_THREADS 64
@@ -42,6 +43,7 @@ struct etch_pool {
     lane lanes[MAX_THREADS];         // of the caller and the workers
     void (*body)(void *user, size_t i, int worker);
     void *user;
+    unsigned fpmode;                 // of the caller
     etch_pool *following;
 };
 
@@ -109,13 +111,14 @@ static void *work(void *arg)
     etch_pool *p = s->p;
     int worker = s->worker, spins = MAX_SPINS;
     free(s);
-    unsigned seen = 0;
+    unsigned seen = 0, fpmode = etch_fpmode();
     for (;;) {
         bool joined = false;
         for (int i = 0; i < spins && !(joined = join(p, &seen)); i++) relax();
         if (joined) spins = spins < MAX_SPINS / 2 ? 2 * spins : MAX_SPINS;
         else spins = spins > 2 * MIN_SPINS ? spins / 2 : MIN_SPINS;
         if (!joined && !sleep_until_round(p, &seen)) return NULL;
+        if (p->fpmode != fpmode) etch_fpmode_set(fpmode = p->fpmode);
         take(p, worker);
         leave(p);
     }
@@ -209,6 +212,7 @@ void etch_pool_run(etch_pool *p, size_t n, void (*body)(void *user, size_t i, in
     }
     p->body = body;
     p->user = user;
+    p->fpmode = etch_fpmode();
     unsigned number = (atomic_load(&p->round) >> NUMBER) + 1;
     atomic_store(&p->round, number << NUMBER | OPEN);
     if (atomic_load(&p->sleepers)) {

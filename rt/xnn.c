@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/cpu.h"
+#include "base/fpmode.h"
 #include "kern/attention/attention.h"
 
 #define BAD(...) ETCH_ERR(ETCH_INVALID, __VA_ARGS__)
@@ -151,9 +152,8 @@ static void place_values(etch_xnn *x, uint8_t *base)
     }
 }
 
-static etch_status *execute(void *self, etch_rt_tensor *const *args, int n_args, void *scratch, size_t scratch_len)
+static etch_status *run(etch_xnn *x, etch_rt_tensor *const *args, int n_args, void *scratch, size_t scratch_len)
 {
-    etch_xnn *x = self;
     bool changed = !x->is_shaped;
     for (int i = 0; i < n_args; i++)
         if (x->externs[i] >= 0 && x->values[x->externs[i]].where == XV_INPUT) ETCH_TRY(take_sizes(&x->values[x->externs[i]], args[i], false, &changed));
@@ -191,6 +191,15 @@ static etch_status *execute(void *self, etch_rt_tensor *const *args, int n_args,
     for (int i = 0; i < n_args; i++)
         if (x->externs[i] >= 0 && args[i]->t.dtype == ETCH_I64) widen_index(args[i], x->values[x->externs[i]].numel);
     return NULL;
+}
+
+// XNNPACK takes denormal numbers as zeros (PTHREADPOOL_FLAG_DISABLE_DENORMALS at each operator); the rest of a program keeps them.
+static etch_status *execute(void *self, etch_rt_tensor *const *args, int n_args, void *scratch, size_t scratch_len)
+{
+    unsigned was = etch_fpmode_flush();
+    etch_status *s = run(self, args, n_args, scratch, scratch_len);
+    etch_fpmode_set(was);
+    return s;
 }
 
 static void listen(void *self, const etch_rt_listener *l) { ((etch_xnn *)self)->listener = l; }

@@ -464,6 +464,18 @@ def images():
         c.node(XNNStaticResizeBilinear2D(oh, ow, c.inp([n, 7, 5, 3]), c.out([n, oh, ow, 3]), flags))
 
 
+def denormals():
+    """Products that are zero only where denormal numbers are."""
+    n = 100
+    c = case("denormals", atol=0, rtol=1e-6)
+    tiny, huge = [c.inp([n]) for _ in range(2)], c.inp([n])
+    product = c.value(FP32, [n])
+    c.node(XNNMultiply(*tiny, product, 0))
+    c.node(XNNMultiply(product, huge, c.out([n]), 0))
+    c.calls = [[torch.full([n], 1e-20), torch.full([n], 1e-20), torch.full([n], 1e30)],
+               [torch.full([n], 1e-18), torch.full([n], 1e-18), torch.full([n], 1e30)]]
+
+
 def sample(a, sizes):
     if a.dtype in (torch.int8, torch.uint8):
         info = torch.iinfo(a.dtype)
@@ -489,6 +501,7 @@ def main():
     converts()
     moves()
     images()
+    denormals()
     only = sys.argv[2:]
     out, kept = bytearray(), 0
     for c in CASES:
