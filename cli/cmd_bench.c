@@ -123,6 +123,7 @@ static etch_status *decode(bench *b, etch_lm *lm, int64_t context, json_t *into)
     return s;
 }
 
+#define BEYOND_CACHES ((size_t)512 << 20)
 #define FIRST_PROMPT 8
 
 static etch_status *bench_decoder(bench *b, etch_lm *lm)
@@ -247,7 +248,8 @@ static void print_text(const json_t *r)
     if (json_object_get(r, "weight_bytes_per_token"))
         printf("weights       %9.1f MB a token: %.0f %% of the read bandwidth\n", num(r, "weight_bytes_per_token") * 1e-6, 100 * num(r, "bandwidth_share"));
     printf("memory        %9.1f MiB at most, mapped files aside\n", num(r, "peak_anonymous_bytes") / 1048576);
-    printf("machine       %9.1f GB/s read by %d threads\n", num(r, "read_bytes_per_s") * 1e-9, (int)num(r, "threads"));
+    printf("machine       %9.1f GB/s read by %d threads from %.0f MB\n", num(r, "read_bytes_per_s") * 1e-9, (int)num(r, "threads"),
+           num(r, "read_bytes") * 1e-6);
 }
 
 // ---- command
@@ -272,7 +274,10 @@ static etch_status *measure(bench *b, etch_rt *rt)
 static void finish(bench *b, int threads)
 {
     put_int(b->root, "peak_anonymous_bytes", b->peak);
-    double rate = etch_cli_read_bandwidth(threads);
+    // A step is set against reading as many bytes as it reads, anything else against memory.
+    size_t bytes = b->step_bytes ? (size_t)b->step_bytes : BEYOND_CACHES;
+    double rate = etch_cli_read_bandwidth(threads, bytes);
+    put_int(b->root, "read_bytes", bytes);
     put(b->root, "read_bytes_per_s", rate);
     if (b->step_bytes) {
         put_int(b->root, "weight_bytes_per_token", b->step_bytes);
