@@ -9,10 +9,11 @@ enum {
     ETCH_CPU_AVXVNNI = 8,
     ETCH_CPU_NEON = 16,        // part of AArch64
     ETCH_CPU_DOTPROD = 32,
+    ETCH_CPU_AMXINT8 = 64,     // tiles of bytes, with AVX512-VNNI; the system lets this process use them
 };
 
-// Features of this machine, cut by the environment variable ETCH_ISA (scalar | avx2 | avxvnni | avx512 | avx512vnni, or scalar | neon |
-// dotprod; anything else: no cut).
+// Features of this machine, cut by the environment variable ETCH_ISA (scalar | avx2 | avxvnni | avx512 | avx512vnni | amx, or scalar |
+// neon | dotprod; anything else: no cut).
 unsigned etch_cpu_features(void);
 
 #endif

@@ -31,7 +31,8 @@ bool etch_qblock_fits(size_t k, size_t group) { return k && group && k % group =
 
 // ---- activations
 
-static size_t q_bytes(size_t m, size_t k) { return etch_align_up(m * k, 64); }
+// Whole tiles: a tile of many rows reads all of them.
+static size_t q_bytes(size_t m, size_t k) { return etch_align_up((m == 1 ? 1 : etch_align_up(m, ETCH_QBLOCK_MAX_MR)) * k, 64); }
 static size_t sums_bytes(size_t m, size_t k) { return etch_align_up(m * (k / ETCH_QBLOCK) * sizeof(int32_t), 64); }
 
 size_t etch_qblock_x_bytes(size_t m, size_t k) { return q_bytes(m, k) + sums_bytes(m, k) + 2 * etch_align_up(m * sizeof(float), 64); }
@@ -47,7 +48,8 @@ void etch_qblock_x_init(etch_qblock_x *x, size_t m, size_t k, void *memory)
 
 void etch_qblock_x_set(const etch_qblock_isa *isa, const etch_qblock_x *x, size_t i, const int8_t *q, float scale, int32_t zero)
 {
-    isa->set_x(q, x->k, x->q + i * x->k, x->sums + i * (x->k / ETCH_QBLOCK));
+    size_t rows = isa->many && x->m >= isa->many->from ? (size_t)isa->mr : 1, at = i % rows;
+    isa->set_x(q, x->k, x->q + (i - at) * x->k + at * ETCH_QBLOCK, rows * ETCH_QBLOCK, x->sums + i * (x->k / ETCH_QBLOCK));
     x->scale[i] = scale;
     x->zero[i] = (float)zero;
 }
@@ -103,6 +105,7 @@ static void some_columns(const work *s, const etch_qblock_job *job, size_t j, ui
         return;
     }
     isa->panel(c.w, w->k, memory);
+    if (isa->many) isa->many->begin();
     // The weights of the next panel, which this thread probably needs then.
     etch_ahead weights = etch_ahead_of(w->w + next * (w->k / 2), next + nr <= w->n ? nr * (w->k / 2) : 0, (x->m + mr - 1) / mr);
     for (size_t i = 0; i < x->m; i += mr) {
@@ -111,6 +114,7 @@ static void some_columns(const work *s, const etch_qblock_job *job, size_t j, ui
         float *out = job->c + i * job->ldc + j;
         isa->tile((int)m, &c, memory, x->q + i * w->k, x->sums + i * blocks, x->scale + i, x->zero + i, out, job->ldc);
     }
+    if (isa->many) isa->many->end();
 }
 
 // All columns of a job that has fewer than `nr`: rows of zeros below them.
@@ -135,11 +139,13 @@ static void few_columns(const work *s, const etch_qblock_job *job, uint8_t *memo
     const etch_qblock_cols c = { rows, scales, z_sum, bias, w->k, w->group, job->lo, job->hi };
     isa->z_sums(&c, z_sum);
     isa->panel(rows, w->k, memory);
+    if (isa->many) isa->many->begin();
     for (size_t i = 0; i < x->m; i += mr) {
         size_t m = x->m - i < mr ? x->m - i : mr;
         isa->tile((int)m, &c, memory, x->q + i * w->k, x->sums + i * blocks, x->scale + i, x->zero + i, tile, nr);
         for (size_t r = 0; r < m; r++) memcpy(job->c + (i + r) * job->ldc, tile + r * nr, sizeof(float) * n);
     }
+    if (isa->many) isa->many->end();
 }
 
 // What a task begins with; nobody has asked for it.
@@ -173,8 +179,9 @@ static void one_task(void *user, size_t task, int worker)
 
 void etch_qblock_run(const etch_qblock_isa *isa, const etch_qblock_x *x, const etch_qblock_job *jobs, int n_jobs, etch_pool *pool, void *scratch)
 {
-    size_t nr = (size_t)isa->nr, n = 0, n_tasks = 0;
     if (!x->m) return;
+    if (isa->many && x->m < isa->many->from) isa = isa->many->few;
+    size_t nr = (size_t)isa->nr, n = 0, n_tasks = 0;
     for (int i = 0; i < n_jobs; i++) n += jobs[i].w->n;
     work s = { isa, x, jobs, 1, scratch };
     // One row: about eight tasks a thread, of at most 256 columns. More: a panel a task.

@@ -16,13 +16,14 @@
 #include "base/pool.h"
 
 #define ETCH_QBLOCK 32      // k and group are multiples of it
-#define ETCH_QBLOCK_MAX_MR 8
+#define ETCH_QBLOCK_MAX_MR 16
 #define ETCH_QBLOCK_MAX_NR 48
 
-// Activations as the kernels read them. Within eight columns the even ones come first: as the nibbles of four weight bytes.
+// Activations as the kernels read them. Within eight columns the even ones come first: as the nibbles of four weight bytes. Instruction
+// sets with `many` keep the rows of a tile together, 32 columns of each in turn.
 typedef struct etch_qblock_x {
     size_t m, k;
-    int8_t *q;          // [m, k]
+    int8_t *q;          // [m, k], or [ceil(m / mr), k / 32, mr, 32]
     int32_t *sums;      // [m, k / 32]: - 8 * sum of 32 columns, in the form that set_x of an instruction set gives its loops
     float *scale;       // [m]
     float *zero;        // [m], the zero point
@@ -59,6 +60,14 @@ typedef struct etch_qblock_cols {
     float lo, hi;
 } etch_qblock_cols;
 
+// An instruction set that many rows of activations are worth: fewer than `from` go to the row `few`, which has its nr and set_x. `begin`
+// and `end` stand around a thread's calls of `tile`, which may read all mr rows.
+typedef struct etch_qblock_many {
+    size_t from;
+    const struct etch_qblock_isa *few;
+    void (*begin)(void), (*end)(void);
+} etch_qblock_many;
+
 // One row of kernels.def.
 typedef struct etch_qblock_isa {
     const char *name;
@@ -68,10 +77,12 @@ typedef struct etch_qblock_isa {
     void (*z_sums)(const etch_qblock_cols *c, float *out);                      // [nr]
     void (*one_row)(const etch_qblock_cols *c, const int8_t *q, const int32_t *sums, float scale, float zero, float *out);
     void (*panel)(const uint8_t *w, size_t k, uint8_t *out);                   // nr rows -> k * nr bytes
-    void (*set_x)(const int8_t *q, size_t k, int8_t *out, int32_t *sums);     // one row of plain int8 values as etch_qblock_x keeps it
+    // One row of plain int8 values: 32 of them each `step` bytes.
+    void (*set_x)(const int8_t *q, size_t k, int8_t *out, size_t step, int32_t *sums);
     // out [m, nr] with row stride ldo, m <= mr; q and sums are m rows.
     void (*tile)(int m, const etch_qblock_cols *c, const uint8_t *panel, const int8_t *q, const int32_t *sums, const float *scale,
                  const float *zero, float *out, size_t ldo);
+    const etch_qblock_many *many;   // NULL: any number of rows
 } etch_qblock_isa;
 
 // The last row of kernels.def that `features` allow; and all rows, for tests and benches (NULL beyond the last).

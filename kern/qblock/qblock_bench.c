@@ -75,6 +75,7 @@ int main(void)
         one(isa, 4, 576, 576);
         one(isa, 32, 576, 576);
         one(isa, 128, 576, 1536);
+        one(isa, 512, 1536, 576);
     }
     return 0;
 }

@@ -79,7 +79,7 @@ static void check(const etch_qblock_isa *isa, etch_pool *pool, const shape *s)
 void test_kern_qblock__equals_the_formula(void **state)
 {
     (void)state;
-    static const size_t ms[] = { 1, 2, 3, 4, 5, 7, 8, 9, 13 }, ns[] = { 1, 7, 8, 9, 16, 31, 32, 48, 75, 97 };
+    static const size_t ms[] = { 1, 2, 3, 4, 5, 7, 8, 9, 13, 35, 41, 52 }, ns[] = { 1, 7, 8, 9, 16, 31, 32, 48, 75, 97 };
     static const struct { size_t k, group; } ks[] = { { 32, 32 }, { 96, 32 }, { 288, 32 }, { 64, 32 }, { 320, 32 }, { 64, 64 }, { 384, 128 }, { 160, 160 } };
     etch_pool *pool = etch_pool_acquire(2);
     const etch_qblock_isa *isa;

@@ -11,9 +11,9 @@
 static inline int low(uint8_t b) { return (b & 15) - 8; }
 static inline int high(uint8_t b) { return (b >> 4) - 8; }
 
-static void ref_set_x(const int8_t *q, size_t k, int8_t *out, int32_t *sums)
+static void ref_set_x(const int8_t *q, size_t k, int8_t *out, size_t step, int32_t *sums)
 {
-    for (size_t p = 0; p < k; p += ETCH_QBLOCK, q += ETCH_QBLOCK, out += ETCH_QBLOCK, sums++) {
+    for (size_t p = 0; p < k; p += ETCH_QBLOCK, q += ETCH_QBLOCK, out += step, sums++) {
         *sums = 0;
         for (int a = 0; a < ETCH_QBLOCK; a += 8)
             for (int b = 0; b < 4; b++) {
@@ -74,4 +74,4 @@ static void ref_tile(int m, const etch_qblock_cols *c, const uint8_t *panel, con
     for (int i = 0; i < m; i++) ref_one_row(c, q + (size_t)i * c->k, sums, scale[i], zero[i], out + (size_t)i * ldo);
 }
 
-const etch_qblock_isa etch_qblock__ref = { "ref", 0, MR, NR, ref_scales, ref_z_sums, ref_one_row, ref_panel, ref_set_x, ref_tile };
+const etch_qblock_isa etch_qblock__ref = { "ref", 0, MR, NR, ref_scales, ref_z_sums, ref_one_row, ref_panel, ref_set_x, ref_tile, NULL };

@@ -14,7 +14,8 @@
 #define MR 4
 #define NV 3
 #include "kern/qblock/x86_512.inc"
+#include "kern/qblock/x86_tile.inc"
 
 const etch_qblock_isa etch_qblock__avx512vnni = { "avx512vnni", ETCH_CPU_AVX512VNNI, MR, NR, avx512vnni_scales, avx512vnni_z_sums,
-                                                  avx512vnni_one_row, avx512vnni_panel, avx512vnni_set_x, avx512vnni_tile };
+                                                  avx512vnni_one_row, avx512vnni_panel, avx512vnni_set_x, avx512vnni_tile, NULL };
 #endif

@@ -1,6 +1,7 @@
 #!/bin/sh
 # run.sh BUILD: the tests of the kernel families on instruction sets that this machine lacks. Prints one line a target.
 #   x86-64   AVX512, AVX512-VNNI and AVX-VNNI files as plain C (libsimde-dev)
+#            (AMX has no emulation: its rows are left out here, build/etch-tests runs them where the machine has it)
 #   aarch64  everything, cross-compiled, under qemu-user
 # A family is a folder of kern/ with a kernels.def; a new file of an instruction set is found by its name.
 set -eu
@@ -23,7 +24,7 @@ flags() {
 target() {
     dir=$build/isa/$1
     mkdir -p "$dir"
-    sources=$(ls base/pool.c base/num.c tools/isa/cpu.c; for d in kern/*/kernels.def; do ls "${d%kernels.def}"*.c; done)
+    sources=$(ls base/pool.c base/fpmode.c base/num.c tools/isa/cpu.c; for d in kern/*/kernels.def; do ls "${d%kernels.def}"*.c; done)
     sources=$(printf '%s\n' $sources | grep -v -e _bench.c)
     tests=$(printf '%s\n' $sources | grep _test.c)
     names=$(cat $tests | sed -n 's/^void \(test_[A-Za-z0-9_]*\)(void \*\*state).*/\1/p')
