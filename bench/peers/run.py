@@ -11,6 +11,7 @@ import argparse
 import glob
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -69,7 +70,9 @@ def llama_bench(path):
         t.extractall(folder, filter="data")
     source = glob.glob(folder + "/llama_cpp_python-*/vendor/llama.cpp")[0]
     build = os.path.join(folder, "build")
-    run("cmake", "-S", source, "-B", build, "-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", "-DBUILD_SHARED_LIBS=OFF", "-DLLAMA_CURL=OFF",
+    # GCC 12 loses the tile configuration of llama.cpp's AMX code (an illegal instruction at its first product); clang keeps it.
+    compilers = ["-DCMAKE_C_COMPILER=clang", "-DCMAKE_CXX_COMPILER=clang++"] if shutil.which("clang++") else []
+    run("cmake", "-S", source, "-B", build, *compilers, "-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", "-DBUILD_SHARED_LIBS=OFF", "-DLLAMA_CURL=OFF",
         "-DLLAMA_OPENSSL=OFF", "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_BUILD_SERVER=OFF")
     run("cmake", "--build", build, "--target", "llama-bench", "-j", str(os.cpu_count()))
     os.symlink(next(f for f in glob.glob(build + "/**/llama-bench", recursive=True) if os.path.isfile(f)), path)
