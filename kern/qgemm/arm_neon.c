@@ -45,5 +45,5 @@ static void neon_tile(int m, const int16_t *x, size_t ldx, const int16_t *w, siz
 }
 
 static const etch_qgemm_wide neon_loops = { neon_set_x, neon_set_w, neon_one_row, neon_tile };
-const etch_qgemm_isa etch_qgemm__neon = { "neon", ETCH_CPU_NEON, &neon_loops, NULL };
+const etch_qgemm_isa etch_qgemm__neon = { "neon", ETCH_CPU_NEON, &neon_loops, NULL, NULL };
 #endif

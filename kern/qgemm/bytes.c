@@ -12,13 +12,14 @@
 #define NR ETCH_QGEMM_NR
 #define SPAN 32        // rows of activations a task of their setting
 #define MAX_NR ETCH_QGEMM_BYTES_NR
-#define MAX_MR ETCH_QGEMM_BYTES_MR
+#define MAX_MR ETCH_QGEMM_MANY_MR
 
 typedef struct { size_t zero, add, stride, all; } x_places;          // the u8 rows come first
 typedef struct { size_t rows, sums, scale, bias, tile, all; } w_places;  // the panel comes first
 
 typedef struct {
     const etch_qgemm_bytes *isa;
+    const etch_qgemm_many *many;   // NULL: not for this product
     const etch_qgemm *g;
     size_t n_pieces, units;
     uint8_t *x;             // [m, stride]
@@ -31,8 +32,8 @@ static size_t pieces(size_t k) { return k ? (k + ETCH_QGEMM_K - 1) / ETCH_QGEMM_
 
 static x_places places_of_x(size_t m, size_t k)
 {
-    x_places p = { .stride = etch_align_up(k, 4) };
-    p.zero = etch_align_up(m * p.stride, 64);
+    x_places p = { .stride = etch_align_up(k, k < 64 ? 4 : 64) };
+    p.zero = etch_align_up((m == 1 ? 1 : etch_align_up(m, MAX_MR)) * p.stride, 64);
     p.add = p.zero + etch_align_up(m * pieces(k) * sizeof(int32_t), 64);
     p.all = p.add + etch_align_up(m * pieces(k) * sizeof(int32_t), 64);
     return p;
@@ -128,7 +129,7 @@ static void some_columns(const work *s, size_t j, size_t n, uint8_t *memory)
 {
     const etch_qgemm *g = s->g;
     const w_places at = places_of_w(g->k);
-    size_t nr = (size_t)s->isa->nr, mr = (size_t)s->isa->mr, ld;
+    size_t nr = (size_t)s->isa->nr, mr = s->many ? MAX_MR : (size_t)s->isa->mr, ld;
     int8_t *panel = (int8_t *)memory;
     int32_t *sums = (int32_t *)(void *)(memory + at.sums), *tile = (int32_t *)(void *)(memory + at.tile);
     const int8_t *w = weights(s, j, n, nr, (int8_t *)memory + at.rows, &ld);
@@ -137,6 +138,7 @@ static void some_columns(const work *s, size_t j, size_t n, uint8_t *memory)
     // The weights of the next panel, which this thread probably needs then.
     etch_ahead next = etch_ahead_of((const uint8_t *)g->w + (j + nr) * g->ldw, j + 2 * nr <= g->n ? nr * g->ldw : 0, (g->m + mr - 1) / mr);
     etch_qgemm_end end = end_of(g, j, n, nr, (float *)(void *)(memory + at.scale), (float *)(void *)(memory + at.bias));
+    if (s->many) s->many->begin();
     for (size_t i = 0; i < g->m; i += mr) {
         size_t m = g->m - i < mr ? g->m - i : mr;
         etch_ahead_ask(&next);
@@ -145,11 +147,12 @@ static void some_columns(const work *s, size_t j, size_t n, uint8_t *memory)
             continue;
         }
         uint8_t *out = (uint8_t *)(g->c ? (void *)g->c : (void *)g->acc) + 4 * (i * g->ldc + j);   // both are of four bytes
-        s->isa->tile((int)m, s->x + i * s->stride, s->stride, g->k, panel, sums, s->zero + i, s->add + i, &end,
-                     n == nr ? (void *)out : tile, n == nr ? g->ldc : nr);
+        (s->many ? s->many->tile : s->isa->tile)((int)m, s->x + i * s->stride, s->stride, g->k, panel, sums, s->zero + i, s->add + i, &end,
+                                                 n == nr ? (void *)out : tile, n == nr ? g->ldc : nr);
         for (size_t a = 0; a < m && n < nr; a++) memcpy(out + 4 * a * g->ldc, tile + a * nr, 4 * n);
         if (end.is_float) end.x_scale += m;
     }
+    if (s->many) s->many->end();
 }
 
 // Columns [j, end) of one row of activations.
@@ -185,11 +188,13 @@ static void one_task(void *user, size_t task, int worker)
     else for (; j < end; j += nr) some_columns(s, j + nr <= n ? j : n - nr, nr, memory);
 }
 
-void etch_qgemm__run_bytes(const etch_qgemm_bytes *isa, const etch_qgemm *g, etch_pool *pool, uint8_t *scratch)
+void etch_qgemm__run_bytes(const etch_qgemm_bytes *isa, const etch_qgemm_many *many, const etch_qgemm *g, etch_pool *pool,
+                           uint8_t *scratch)
 {
     const x_places at = places_of_x(g->m, g->k);
     work s = { .isa = isa, .g = g, .n_pieces = pieces(g->k), .units = 1, .x = scratch,
                .stride = at.stride, .scratch = scratch + at.all };
+    if (many && g->m >= many->from && s.n_pieces == 1) s.many = many;
     s.zero = (int32_t *)(void *)(scratch + at.zero);
     s.add = (int32_t *)(void *)(scratch + at.add);
     size_t nr = (size_t)isa->nr, panels = g->n / nr;

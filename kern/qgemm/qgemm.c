@@ -64,6 +64,6 @@ void etch_qgemm_run(const etch_qgemm_isa *isa, const etch_qgemm *g, etch_pool *p
 {
     if (!g->m || !g->n) return;
     if (g->m * g->n * (g->k + 1) < 32768) pool = NULL;
-    if (isa->bytes) etch_qgemm__run_bytes(isa->bytes, g, pool, scratch);
+    if (isa->bytes) etch_qgemm__run_bytes(isa->bytes, isa->many, g, pool, scratch);
     else etch_qgemm__run_wide(isa->wide, g, pool, scratch);
 }

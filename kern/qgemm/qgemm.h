@@ -17,6 +17,7 @@
 #define ETCH_QGEMM_NR 4       // rows of weights a tile (wide), or at a time (one row of activations)
 #define ETCH_QGEMM_BYTES_MR 8    // the most
 #define ETCH_QGEMM_BYTES_NR 32
+#define ETCH_QGEMM_MANY_MR 32    // rows of a tile of many rows; all are read
 
 // X_WIDE: int16, value minus zero point. X_S8, X_U8: the quantised values.
 typedef enum { ETCH_QGEMM_X_WIDE, ETCH_QGEMM_X_S8, ETCH_QGEMM_X_U8 } etch_qgemm_x_type;
@@ -42,7 +43,8 @@ typedef struct etch_qgemm_end {
     float lo, hi;
 } etch_qgemm_end;
 
-// Loops over bytes: activations u8, weights s8. Rows of activations have a stride of whole words (4 bytes), zeros behind k.
+// Loops over bytes: activations u8, weights s8. Rows of activations have a stride of whole words (4 bytes;
+// from 64 columns on of 64), zeros behind k.
 typedef struct etch_qgemm_bytes {
     int mr, nr;
     // k values as u8: `zero` is added (X_WIDE), or 128 (X_S8). Returns their sum.
@@ -51,12 +53,21 @@ typedef struct etch_qgemm_bytes {
     void (*set_w)(const uint8_t *w, etch_qgemm_type type, size_t k, int8_t *out);
     // out[r] = sum_p (x[p] - zero) * w[r * ldw + p], r < ETCH_QGEMM_NR.
     void (*one_row)(const uint8_t *x, int32_t zero, const int8_t *w, size_t ldw, size_t k, int32_t *out);
-    // nr rows of weights -> [ceil(k / 4), nr, 4], zeros behind k; sums[r] of each row.
+    // nr rows of weights -> [ceil(k / 64) * 16, nr, 4], zeros behind k; sums[r] of each row.
     void (*panel)(const int8_t *w, size_t ldw, size_t k, int8_t *out, int32_t *sums);
     // Sums of x[i * ldx + p] * panel - zero[i] * sums[r] + add[i], i < m <= mr, r < nr; floats or int32 at out + i * ldo + r.
     void (*tile)(int m, const uint8_t *x, size_t ldx, size_t k, const int8_t *panel, const int32_t *sums, const int32_t *zero, const int32_t *add,
                  const etch_qgemm_end *end, void *out, size_t ldo);
 } etch_qgemm_bytes;
+
+// What an instruction set does beside its loops over bytes with `from` rows of activations and more. `begin` and `end` stand around a
+// thread's calls of `tile`, which is that of etch_qgemm_bytes for up to ETCH_QGEMM_MANY_MR rows.
+typedef struct etch_qgemm_many {
+    size_t from;
+    void (*begin)(void), (*end)(void);
+    void (*tile)(int m, const uint8_t *x, size_t ldx, size_t k, const int8_t *panel, const int32_t *sums, const int32_t *zero, const int32_t *add,
+                 const etch_qgemm_end *end, void *out, size_t ldo);
+} etch_qgemm_many;
 
 // One row of kernels.def: the loops of one instruction set, of one kind or the other.
 typedef struct etch_qgemm_isa {
@@ -64,6 +75,7 @@ typedef struct etch_qgemm_isa {
     unsigned needs;      // features (base/cpu.h)
     const etch_qgemm_wide *wide;
     const etch_qgemm_bytes *bytes;
+    const etch_qgemm_many *many;   // beside bytes, or NULL
 } etch_qgemm_isa;
 
 // The last row of kernels.def that `features` allow; and all rows, for tests (NULL beyond the last).

@@ -18,6 +18,7 @@ static uint32_t next(void) { return (seed = seed * 1664525u + 1013904223u) >> 8;
 static const struct { size_t m, n, k; } shapes[] = {
     { 1, 1, 1 }, { 1, 7, 5 }, { 2, 64, 33 }, { 3, 65, 64 }, { 4, 16, 8 }, { 7, 17, 19 }, { 13, 40, 100 }, { 33, 31, 1100 }, { 64, 5, 2 },
     { 1, 4, 128 }, { 1, 150, 200 }, { 8, 48, 64 }, { 21, 100, 37 }, { 5, 97, 72 },
+    { 16, 40, 64 }, { 49, 65, 130 }, { 32, 96, 61 },
 };
 
 static void check(const etch_qgemm_isa *isa, etch_pool *pool, size_t m, size_t n, size_t k, etch_qgemm_type type, etch_qgemm_x_type x_type)

@@ -24,4 +24,4 @@ static void ref_tile(int m, const int16_t *x, size_t ldx, const int16_t *w, size
 }
 
 static const etch_qgemm_wide ref_loops = { ref_set_x, ref_set_w, ref_one_row, ref_tile };
-const etch_qgemm_isa etch_qgemm__ref = { "ref", 0, &ref_loops, NULL };
+const etch_qgemm_isa etch_qgemm__ref = { "ref", 0, &ref_loops, NULL, NULL };

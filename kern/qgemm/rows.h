@@ -9,6 +9,8 @@
 #include "kern/qgemm/kernels.def"
 #undef ISA
 
+extern const etch_qgemm_bytes etch_qgemm__avx512vnni_loops;   // x86-64
+
 static inline int32_t etch_qgemm__zero(const etch_qgemm *g, size_t i) { return g->x_zero ? g->x_zero[i] : g->x_zero_all; }
 
 // c or acc [i, j + r] of n sums.
@@ -18,6 +20,7 @@ void etch_qgemm__put_four(const etch_qgemm *g, size_t i, size_t j, const int32_t
 size_t etch_qgemm__wide_scratch(size_t m, size_t k, int n_threads);
 void etch_qgemm__run_wide(const etch_qgemm_wide *isa, const etch_qgemm *g, etch_pool *pool, uint8_t *scratch);
 size_t etch_qgemm__bytes_scratch(size_t m, size_t k, int n_threads);
-void etch_qgemm__run_bytes(const etch_qgemm_bytes *isa, const etch_qgemm *g, etch_pool *pool, uint8_t *scratch);
+void etch_qgemm__run_bytes(const etch_qgemm_bytes *isa, const etch_qgemm_many *many, const etch_qgemm *g, etch_pool *pool,
+                           uint8_t *scratch);
 
 #endif

@@ -26,5 +26,5 @@ static inline int32_t total(__m256i v)
 
 #include "kern/qgemm/simd.inc"
 
-const etch_qgemm_isa etch_qgemm__avx2 = { "avx2", ETCH_CPU_AVX2, &avx2_loops, NULL };
+const etch_qgemm_isa etch_qgemm__avx2 = { "avx2", ETCH_CPU_AVX2, &avx2_loops, NULL, NULL };
 #endif

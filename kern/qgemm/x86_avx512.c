@@ -17,5 +17,5 @@
 #define NAME(f) avx512_##f
 #include "kern/qgemm/simd.inc"
 
-const etch_qgemm_isa etch_qgemm__avx512 = { "avx512", ETCH_CPU_AVX512, &avx512_loops, NULL };
+const etch_qgemm_isa etch_qgemm__avx512 = { "avx512", ETCH_CPU_AVX512, &avx512_loops, NULL, NULL };
 #endif

@@ -25,5 +25,6 @@ static inline __m128i fold(__m512i v)
 
 #include "kern/qgemm/vnni.inc"
 
-const etch_qgemm_isa etch_qgemm__avx512vnni = { "avx512vnni", ETCH_CPU_AVX512VNNI, NULL, &avx512vnni_loops };
+const etch_qgemm_bytes etch_qgemm__avx512vnni_loops = LOOPS;
+const etch_qgemm_isa etch_qgemm__avx512vnni = { "avx512vnni", ETCH_CPU_AVX512VNNI, NULL, &etch_qgemm__avx512vnni_loops, NULL };
 #endif

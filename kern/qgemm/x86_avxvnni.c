@@ -18,5 +18,6 @@
 #define NV 2
 #include "kern/qgemm/vnni.inc"
 
-const etch_qgemm_isa etch_qgemm__avxvnni = { "avxvnni", ETCH_CPU_AVXVNNI, NULL, &avxvnni_loops };
+static const etch_qgemm_bytes loops = LOOPS;
+const etch_qgemm_isa etch_qgemm__avxvnni = { "avxvnni", ETCH_CPU_AVXVNNI, NULL, &loops, NULL };
 #endif
