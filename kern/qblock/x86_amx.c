@@ -96,7 +96,7 @@ static void amx_panel(const uint8_t *w, size_t k, uint8_t *out)
         if (s + (i) - RING < all) SCALE(SUM);   \
     } while (0)
 
-// `rows` is m or up to three more: rows that nobody reads. Groups of one VL of columns follow those of another without a pause.
+// `rows` is m or up to seven more: rows that nobody reads. Groups of one VL of columns follow those of another without a pause.
 static inline __attribute__((always_inline)) void amx_tile_of(const int rows, int m, const etch_qblock_cols *c, const uint8_t *w,
                                                               const int8_t *q, const float *scale, const float *zero, float *out, size_t ldo)
 {
