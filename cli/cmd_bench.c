@@ -9,12 +9,13 @@
 #include "base/clock.h"
 #include "cli/machine.h"
 #include "cli/opt.h"
+#include "cli/rt_opts.h"
 #include "cli/synth.h"
 #include "rt/lm.h"
 
 etch_status *etch_cmd_bench(int argc, char **argv);
 
-typedef struct { const char *file, *method, *shapes; int64_t threads, runs, tokens; bool json; } options;
+typedef struct { const char *file, *method, *shapes, *kv_cache; int64_t threads, runs, tokens; bool json; } options;
 
 typedef struct {
     const options *o;
@@ -308,6 +309,7 @@ etch_status *etch_cmd_bench(int argc, char **argv)
     options o = { .runs = 5, .tokens = 64 };
     etch_opt opts[] = {
         { "--threads", "-t", ETCH_OPT_INT, &o.threads, "N", "threads (default: one per core)", 1, 64, false, "Options" },
+        ETCH_CLI_KV_CACHE(o.kv_cache),
         { "--runs", "-n", ETCH_OPT_INT, &o.runs, "N", "timed calls of a method, timed prefills of a decoder (default 5)", 1, 100000, false, NULL },
         { "--tokens", NULL, ETCH_OPT_INT, &o.tokens, "N", "timed decoding steps of a decoder (default 64)", 1, 100000, false, NULL },
         { "--method", "-m", ETCH_OPT_STR, &o.method, "NAME", "time this method on made-up inputs (default: a decoder as such, else all)", 0, 0, false, NULL },
@@ -323,7 +325,7 @@ etch_status *etch_cmd_bench(int argc, char **argv)
     if (done) return NULL;
     etch_rt *rt;
     uint64_t begin = etch_clock_ns();
-    ETCH_TRY(etch_rt_open(o.file, &(etch_rt_options){ .n_threads = (int)o.threads }, &rt));
+    ETCH_TRY(etch_rt_open(o.file, &(etch_rt_options){ .n_threads = (int)o.threads, .kv_cache = o.kv_cache }, &rt));
     etch_status *s = run(&o, rt, begin);
     etch_rt_close(rt);
     return s;

@@ -5,13 +5,14 @@
 #include <time.h>
 
 #include "cli/opt.h"
+#include "cli/rt_opts.h"
 #include "rt/lm.h"
 #include "tok/tok.h"
 
 etch_status *etch_cmd_generate(int argc, char **argv);
 
 typedef struct generate_args {
-    const char *file, *prompt, *tokenizer;
+    const char *file, *prompt, *tokenizer, *kv_cache;
     int64_t max_new_tokens, top_k, seed;
     double temperature, top_p;
     bool quiet, ids;
@@ -111,6 +112,7 @@ etch_status *etch_cmd_generate(int argc, char **argv)
         { "--prompt", "-p", ETCH_OPT_STR, &a.prompt, "TEXT", "what the text starts with", 0, 0, true, "Text" },
         { "--max_new_tokens", "-n", ETCH_OPT_INT, &a.max_new_tokens, "N", "how many tokens at the most (default 64)", 1, 1 << 24, false, NULL },
         { "--tokenizer", NULL, ETCH_OPT_STR, &a.tokenizer, "FILE", "tokenizer.json (default: beside the .pte)", 0, 0, false, NULL },
+        ETCH_CLI_KV_CACHE(a.kv_cache),
         { "--temperature", NULL, ETCH_OPT_FLOAT, &a.temperature, "T", "0 takes the likeliest token (default 0)", 0, 0, false, "Sampling" },
         { "--top_k", NULL, ETCH_OPT_INT, &a.top_k, "K", "keep the K likeliest tokens (default all)", 1, 1 << 24, false, NULL },
         { "--top_p", NULL, ETCH_OPT_FLOAT, &a.top_p, "P", "keep the likeliest tokens of probability P together (default 1)", 0, 0, false, NULL },
@@ -131,7 +133,7 @@ etch_status *etch_cmd_generate(int argc, char **argv)
     etch_tok *tok = NULL;
     etch_rt *rt = NULL;
     etch_lm lm = { 0 };
-    etch_status *s = etch_rt_open(file, NULL, &rt);
+    etch_status *s = etch_rt_open(file, &(etch_rt_options){ .kv_cache = a.kv_cache }, &rt);
     if (!s) s = etch_lm_open(rt, &lm);
     if (!s) s = load_tokenizer(&a, &tok);
     if (!s) s = generate(&a, &lm, tok);

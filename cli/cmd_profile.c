@@ -10,11 +10,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/opt.h"
+#include "cli/rt_opts.h"
 #include "cli/synth.h"
 
 etch_status *etch_cmd_profile(int argc, char **argv);
 
-typedef struct { const char *file, *method, *shapes, *trace, *by; int64_t threads, runs, top; bool json; } options;
+typedef struct { const char *file, *method, *shapes, *trace, *by, *kv_cache; int64_t threads, runs, top; bool json; } options;
 
 typedef struct { etch_str key, name, kernel, detail; uint64_t ns, count, bytes; } row;
 
@@ -208,6 +209,7 @@ etch_status *etch_cmd_profile(int argc, char **argv)
         { "--method", "-m", ETCH_OPT_STR, &o.method, "NAME", "method to run on made-up inputs (default forward)", 0, 0, false, "Options" },
         { "--shapes", NULL, ETCH_OPT_STR, &o.shapes, "SIZES", "sizes of the inputs in order, 1x1,1 (default: the largest)", 0, 0, false, NULL },
         { "--threads", "-t", ETCH_OPT_INT, &o.threads, "N", "threads (default: one per core)", 1, 64, false, NULL },
+        ETCH_CLI_KV_CACHE(o.kv_cache),
         { "--runs", "-n", ETCH_OPT_INT, &o.runs, "N", "calls to average (default 5)", 1, 100000, false, NULL },
         { "--by", NULL, ETCH_OPT_CHOICE, &o.by, "op|shape|step", "what shares a row: operator and kernel, also tensors, nothing (default op)", 0, 0, false, NULL },
         { "--top", NULL, ETCH_OPT_INT, &o.top, "N", "rows of the table (default 30)", 1, 1000000, false, NULL },
@@ -222,7 +224,7 @@ etch_status *etch_cmd_profile(int argc, char **argv)
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &o.file, &done));
     if (done) return NULL;
     etch_rt *rt;
-    ETCH_TRY(etch_rt_open(o.file, &(etch_rt_options){ .n_threads = (int)o.threads }, &rt));
+    ETCH_TRY(etch_rt_open(o.file, &(etch_rt_options){ .n_threads = (int)o.threads, .kv_cache = o.kv_cache }, &rt));
     etch_status *s = run(&o, rt);
     etch_rt_close(rt);
     return s;

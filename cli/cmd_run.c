@@ -3,11 +3,12 @@
 #include <stdlib.h>
 
 #include "cli/opt.h"
+#include "cli/rt_opts.h"
 #include "cli/tensors.h"
 
 etch_status *etch_cmd_run(int argc, char **argv);
 
-typedef struct { const char *file, *inputs, *outputs, *method; int64_t threads; } options;
+typedef struct { const char *file, *inputs, *outputs, *method, *kv_cache; int64_t threads; } options;
 
 static etch_status *set_inputs(etch_rt_method *m, const char *path)
 {
@@ -112,6 +113,7 @@ etch_status *etch_cmd_run(int argc, char **argv)
         { "--outputs", "-o", ETCH_OPT_STR, &o.outputs, "FILE", "safetensors to write out0, out1, ... to", 0, 0, false, NULL },
         { "--method", "-m", ETCH_OPT_STR, &o.method, "NAME", "method to call (default forward)", 0, 0, false, NULL },
         { "--threads", "-t", ETCH_OPT_INT, &o.threads, "N", "threads (default: one per core)", 1, 64, false, NULL },
+        ETCH_CLI_KV_CACHE(o.kv_cache),
         { 0 },
     };
     const etch_cmd cmd = { "run", "Runs one method of a program on tensors from a file.", "FILE.pte", 1, 1,
@@ -121,7 +123,7 @@ etch_status *etch_cmd_run(int argc, char **argv)
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &o.file, &done));
     if (done) return NULL;
     etch_rt *rt;
-    ETCH_TRY(etch_rt_open(o.file, &(etch_rt_options){ .n_threads = (int)o.threads }, &rt));
+    ETCH_TRY(etch_rt_open(o.file, &(etch_rt_options){ .n_threads = (int)o.threads, .kv_cache = o.kv_cache }, &rt));
     etch_status *s = run(rt, &o);
     etch_rt_close(rt);
     return s;

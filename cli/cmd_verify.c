@@ -17,11 +17,12 @@
 #include <stdlib.h>
 
 #include "cli/opt.h"
+#include "cli/rt_opts.h"
 #include "cli/tensors.h"
 
 etch_status *etch_cmd_verify(int argc, char **argv);
 
-typedef struct { const char *file, *io; double atol, rtol; bool is_explicit, quiet, ties; int64_t threads; } options;
+typedef struct { const char *file, *io, *kv_cache; double atol, rtol; bool is_explicit, quiet, ties; int64_t threads; } options;
 
 // One recorded tensor: s<step>.<method>.(in|out)<index>.
 typedef struct { int64_t step; etch_str method; bool is_out; int64_t index; const etch_st_tensor *t; } record;
@@ -310,6 +311,7 @@ etch_status *etch_cmd_verify(int argc, char **argv)
         { "--rtol", NULL, ETCH_OPT_FLOAT, &o.rtol, "R", "(the one that is not given is 0)", 0, 0, false, NULL },
         { "--ties", NULL, ETCH_OPT_FLAG, &o.ties, NULL, "strict, but activations on a rounding tie may go either way", 0, 0, false, NULL },
         { "--threads", "-t", ETCH_OPT_INT, &o.threads, "N", "threads (default: one per core)", 1, 64, false, NULL },
+        ETCH_CLI_KV_CACHE(o.kv_cache),
         { "--quiet", "-q", ETCH_OPT_FLAG, &o.quiet, NULL, "print only what differs", 0, 0, false, NULL },
         { 0 },
     };
@@ -334,7 +336,7 @@ etch_status *etch_cmd_verify(int argc, char **argv)
     etch_rt *rt;
     etch_st *st;
     ETCH_TRY(etch_st_open(o.io, &st));
-    etch_status *s = etch_rt_open(o.file, &(etch_rt_options){ .n_threads = (int)o.threads, .ties = &ties }, &rt);
+    etch_status *s = etch_rt_open(o.file, &(etch_rt_options){ .n_threads = (int)o.threads, .kv_cache = o.kv_cache, .ties = &ties }, &rt);
     if (!s) {
         s = verify(rt, st, &o, &ties);
         etch_rt_close(rt);

@@ -13,6 +13,7 @@ typedef struct etch_kern_cx {
     const struct etch_attention_isa *attention;   // the same for attention over f32
     const struct etch_ew_kernels *ew;             // and for elementwise ops, softmax, norms (kern/fast.h)
     struct etch_pool *pool;
+    int cache;                                    // etch_cache_id of the caches that narrow kernels (kern/narrow.h) read and write
 } etch_kern_cx;
 
 // Arguments in schema order. Outputs have dtype, sizes (set by the shape rule) and memory; the dtype of an output may be

@@ -9,31 +9,42 @@
 
 // ---- caches ----
 
+// n slots of `value` from slot `from` on become slots of the cache from `to` on. `loops`: those of the type in which the cache lies, or NULL.
+static void put_slots(const etch_cache_loops *loops, etch_tensor *cache, int64_t to, const etch_tensor *value, int64_t from, int64_t n)
+{
+    int64_t row = kern_prod(value, 2, 4), d = kern_size(value, 3), heads = kern_size(value, 2);
+    if (!loops) {
+        kern_copy_cast(cache->data, cache->dtype, to * row, value->data, value->dtype, from * row, n * row);
+        return;
+    }
+    size_t bytes = loops->row_bytes((size_t)d);
+    for (int64_t i = 0; i < n * heads; i++)
+        loops->narrow((const float *)value->data + from * row + i * d, (size_t)d, (uint8_t *)cache->data + (size_t)(to * heads + i) * bytes);
+}
+
 // Writes value [B, S, H, D] into cache [B, Smax, H, D] at start, or row by row at indices [B, S].
-static etch_status *update(const etch_tensor *value, etch_tensor *cache, int64_t start, const etch_tensor *indices)
+static etch_status *update(const etch_cache_loops *loops, const etch_tensor *value, etch_tensor *cache, int64_t start, const etch_tensor *indices)
 {
     ETCH_TRY(kern_want_rank(value, "the value", 4, 4));
     ETCH_TRY(kern_want_rank(cache, "the cache", 4, 4));
     if (value->dtype != cache->dtype) return ETCH_ERR(ETCH_INVALID, "the cache is %s, the value %s", etch_dtype_name(cache->dtype), etch_dtype_name(value->dtype));
-    int64_t b = kern_size(value, 0), s = kern_size(value, 1), max = kern_size(cache, 1), row = kern_prod(value, 2, 4);
+    if (loops) ETCH_TRY(kern_want_dtype(cache, "the cache", ETCH_F32));
+    int64_t b = kern_size(value, 0), s = kern_size(value, 1), max = kern_size(cache, 1);
     if (kern_size(cache, 0) != b || kern_size(cache, 2) != kern_size(value, 2) || kern_size(cache, 3) != kern_size(value, 3))
         return ETCH_ERR(ETCH_INVALID, "the value does not fit the cache");
     if (indices) {
         ETCH_TRY(kern_want_sizes(indices, "the indices", 2, (int64_t[2]){ b, s }));
         ETCH_TRY(kern_want_in_range(indices, "the indices", max, false));
         for (int64_t i = 0; i < b; i++)
-            for (int64_t j = 0; j < s; j++)
-                kern_copy_cast(cache->data, cache->dtype, (i * max + kern_get_index(indices, i * s + j)) * row, value->data, value->dtype, (i * s + j) * row, row);
+            for (int64_t j = 0; j < s; j++) put_slots(loops, cache, i * max + kern_get_index(indices, i * s + j), value, i * s + j, 1);
         return NULL;
     }
     if (start < 0 || start > max || s > max - start)
         return ETCH_ERR(ETCH_INVALID, "%lld positions from %lld on do not fit a cache of %lld", (long long)s, (long long)start, (long long)max);
-    for (int64_t i = 0; i < b; i++)
-        kern_copy_cast(cache->data, cache->dtype, (i * max + start) * row, value->data, value->dtype, i * s * row, s * row);
+    for (int64_t i = 0; i < b; i++) put_slots(loops, cache, i * max + start, value, i * s, s);
     return NULL;
 }
-// update_cache(value, cache, start_pos): the output is a dummy that nobody reads.
-KERNEL(update_cache)
+static etch_status *update_at(const etch_cache_loops *loops, const etch_val *args, int n_args)
 {
     ETCH_TRY(kern_begin(args, n_args, 3, NULL, 0, 0));
     const etch_tensor *v, *c;
@@ -41,18 +52,24 @@ KERNEL(update_cache)
     ETCH_TRY(kern_tensor(args, 0, &v));
     ETCH_TRY(kern_tensor(args, 1, &c));
     ETCH_TRY(kern_int(args, 2, &start));
-    return update(v, args[1].t, start, NULL);
+    return update(loops, v, args[1].t, start, NULL);
 }
-// update_cache_with_indices(value, cache, start_pos, indices)
-KERNEL(update_cache_with_indices)
+static etch_status *update_with_indices(const etch_cache_loops *loops, const etch_val *args, int n_args)
 {
     ETCH_TRY(kern_begin(args, n_args, 4, NULL, 0, 0));
     const etch_tensor *v, *c, *idx;
     ETCH_TRY(kern_tensor(args, 0, &v));
     ETCH_TRY(kern_tensor(args, 1, &c));
     ETCH_TRY(kern_tensor(args, 3, &idx));
-    return update(v, args[1].t, 0, idx);
+    return update(loops, v, args[1].t, 0, idx);
 }
+// update_cache(value, cache, start_pos): the output is a dummy that nobody reads.
+KERNEL(update_cache) { return update_at(NULL, args, n_args); }
+// update_cache_with_indices(value, cache, start_pos, indices)
+KERNEL(update_cache_with_indices) { return update_with_indices(NULL, args, n_args); }
+// The same into a cache of the type cx->cache.
+KERNEL(update_cache_narrow) { return update_at(cx->attention->loops[cx->cache], args, n_args); }
+KERNEL(update_cache_with_indices_narrow) { return update_with_indices(cx->attention->loops[cx->cache], args, n_args); }
 
 // ---- attention of the runners ----
 
@@ -65,6 +82,7 @@ typedef struct sdpa {
     int64_t start;
     bool causal, heads_first;
     double scale;                  // 0: 1 / sqrt(D)
+    etch_cache_id cache;           // how k and v lie
 } sdpa;
 
 static etch_status *check_operand(const etch_tensor *t, const quant *p, const char *what)
@@ -104,8 +122,14 @@ static etch_status *run_f32(etch_kern_cx *cx, const sdpa *s, const kern_attn *a,
     int64_t d = a->d, nq = kern_size(s->q, 1) * kern_size(s->q, 2) * d, nk = kern_size(s->k, 1) * kern_size(s->k, 2) * d;
     int64_t q_head = s->heads_first ? a->n_q * d : d, q_row = s->heads_first ? d : kern_size(s->q, 2) * d;
     int64_t k_head = s->heads_first ? kern_size(s->k, sd) * d : d, k_row = s->heads_first ? d : kern_size(s->k, 2) * d;
+    const etch_cache_loops *loops = cx->attention->loops[s->cache];
+    if (s->cache) {   // rows of a cache: bytes; [B, Skv, Hkv, D] as ever
+        k_head = (int64_t)loops->row_bytes((size_t)d);
+        k_row = kern_size(s->k, 2) * k_head;
+        nk = kern_size(s->k, 1) * k_row;
+    }
     etch_attention f = { .batches = stride(kern_size(s->q, 0)), .heads = stride(kern_size(s->q, hd)), .kv_heads = stride(kern_size(s->k, hd)),
-                         .n_q = stride(a->n_q), .n_k = stride(a->n_k), .d = stride(d), .dv = stride(d),
+                         .n_q = stride(a->n_q), .n_k = stride(a->n_k), .d = stride(d), .dv = stride(d), .cache = s->cache,
                          .q = { s->q->data, stride(nq), stride(q_head), stride(q_row) }, .k = { s->k->data, stride(nk), stride(k_head), stride(k_row) },
                          .v = { s->v->data, stride(nk), stride(k_head), stride(k_row) }, .out = out->data, .out_batch = stride(nq),
                          .out_head = stride(q_head), .out_row = stride(q_row), .scale = a->scale, .causal = a->causal, .first = stride(a->first),
@@ -149,6 +173,7 @@ static etch_status *run(etch_kern_cx *cx, const sdpa *s, etch_tensor *out)
     }
     bool is_f32 = s->q->dtype == ETCH_F32 && s->k->dtype == ETCH_F32 && s->v->dtype == ETCH_F32 && out->dtype == ETCH_F32;
     if (cx->attention && is_f32 && (!s->mask || s->mask->dtype == ETCH_F32 || s->mask->dtype == ETCH_BOOL)) return run_f32(cx, s, &a, ms, out);
+    if (s->cache) return ETCH_ERR(ETCH_UNSUPPORTED, "attention over a cache of another type needs a float32 query and output, a float32 or bool mask");
     ETCH_TRY(kern_scratch(cx, kern_attn_work(d, d), &a.work));
     for (int64_t i = 0; i < b; i++)
         for (int64_t h = 0; h < hq; h++) {
@@ -176,17 +201,20 @@ static etch_status *common(const etch_val *args, int n_args, int i, bool start_h
     if (!kern_is_none(args, n_args, i + 2)) ETCH_TRY(kern_bool(args, i + 2, &s->causal));
     return kern_num_opt(args, n_args, i + 3, 0, &s->scale);
 }
-// custom_sdpa(query, key, value, start_pos, attn_mask?, drpout_p, is_causal, scale?)
-KERNEL(custom_sdpa)
+static etch_status *custom_sdpa(etch_kern_cx *cx, const etch_val *args, int n_args, etch_tensor *const *outs, int n_outs, etch_cache_id cache)
 {
     KERN_BEGIN(4, 1);
-    sdpa s = { 0 };
+    sdpa s = { .cache = cache };
     ETCH_TRY(kern_tensor(args, 0, &s.q));
     ETCH_TRY(kern_tensor(args, 1, &s.k));
     ETCH_TRY(kern_tensor(args, 2, &s.v));
     ETCH_TRY(common(args, n_args, 3, true, &s));
     return run(cx, &s, outs[0]);
 }
+// custom_sdpa(query, key, value, start_pos, attn_mask?, drpout_p, is_causal, scale?)
+KERNEL(custom_sdpa) { return custom_sdpa(cx, args, n_args, outs, n_outs, ETCH_CACHE_F32); }
+// The same over keys and values of the type cx->cache.
+KERNEL(custom_sdpa_narrow) { return custom_sdpa(cx, args, n_args, outs, n_outs, (etch_cache_id)cx->cache); }
 // custom_quantized_sdpa(query, key, value, start_pos, attn_mask?, drpout_p, is_causal, scale?, q_zero_points?, q_scales?, k..., v...,
 // is_seq_at_dim_2)
 KERNEL(custom_quantized_sdpa)
@@ -221,8 +249,8 @@ KERNEL(sdpa_with_kv_cache)
     ETCH_TRY(kern_int(args, 6, &seq_len));
     ETCH_TRY(common(args, n_args, 7, false, &s));
     if (s.q->rank != 4 || seq_len != kern_size(s.q, 1)) return ETCH_ERR(ETCH_INVALID, "seq_len %lld does not fit the query", (long long)seq_len);
-    ETCH_TRY(update(k, args[3].t, s.start, NULL));
-    ETCH_TRY(update(v, args[4].t, s.start, NULL));
+    ETCH_TRY(update(NULL, k, args[3].t, s.start, NULL));
+    ETCH_TRY(update(NULL, v, args[4].t, s.start, NULL));
     return run(cx, &s, outs[0]);
 }
 

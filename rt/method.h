@@ -11,6 +11,7 @@
 
 typedef struct etch_rt_value etch_rt_value;
 typedef struct etch_rt_prim etch_rt_prim;
+typedef struct etch_rt_cache etch_rt_cache;   // narrow.h
 
 struct etch_rt_value {
     etch_val v;               // what kernels read; tensor lists and tensors point to the structs below
@@ -21,6 +22,7 @@ struct etch_rt_value {
     etch_pte_place place;     // of a tensor
     void *home;               // tensor: data at the start of each execute (NULL: none until a view or move sets it)
     size_t home_capacity;
+    etch_rt_cache *cache;     // home is a cache in a narrower type; NULL: no
     bool is_home_readonly;
     bool is_variable;         // an instruction rewrites it: a scalar (or an item of a list), or the place of a tensor
     bool is_input, is_set;    // tensor inputs
@@ -64,6 +66,7 @@ typedef struct etch_rt_instr {
 struct etch_rt {
     etch_pte pte;
     etch_rt_options opt;
+    int kv_cache;             // etch_cache_id
 };
 
 // One growing block of scratch for kernels: grows in the first calls, then stays.
@@ -82,6 +85,8 @@ struct etch_rt_method {
     etch_rt_value **rehomed; int n_rehomed;   // tensors whose data is set back at the start of an execute
     uint8_t *memory; size_t n_memory;  // arenas and unplanned tensors, one anonymous map
     uint8_t **arenas; int n_arenas;    // by memory id
+    etch_rt_cache *caches; int n_caches;   // in a narrower type
+    uint8_t *narrow; size_t n_narrow;  // their memory, an anonymous map
     size_t needed;                     // bytes wanted so far while planning
     void *delegate_scratch; size_t n_delegate_scratch;
     etch_tensor *shape_tmp; etch_tensor **shape_ptrs;  // results of a shape rule

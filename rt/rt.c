@@ -11,6 +11,7 @@
 #include "kern/ew/ew.h"
 #include "kern/fgemm/fgemm.h"
 #include "rt/method.h"
+#include "rt/narrow.h"
 
 #define BAD(...) ETCH_ERR(ETCH_INVALID, __VA_ARGS__)
 
@@ -28,7 +29,12 @@ static etch_status *open_any(const char *path, const etch_span *bytes, const etc
         rt->opt.n_threads = cores < 1 ? 1 : cores > 64 ? 64 : (int)cores;
     }
     etch_status *s = path ? etch_pte_open(path, &rt->pte) : etch_pte_open_bytes(*bytes, &rt->pte);
-    if (s) free(rt);
+    if (s) {
+        free(rt);
+        return s;
+    }
+    s = etch_rt__find_kv_cache(&rt->pte, rt->opt.kv_cache, &rt->kv_cache);
+    if (s) etch_rt_close(rt);
     else *out_rt = rt;
     return s;
 }
@@ -120,6 +126,7 @@ static etch_status *load(etch_rt_method *m)
     ETCH_TRY(etch_rt__load_values(m));
     ETCH_TRY(etch_rt__decode(m));
     ETCH_TRY(etch_rt__reserve(m));
+    ETCH_TRY(etch_rt__narrow_caches(m));
     ETCH_TRY(etch_rt__check_static(m));
     return etch_rt__init_state(m);
 }
@@ -149,6 +156,7 @@ void etch_rt_unload(etch_rt_method *m)
     if (!m) return;
     etch_rt__destroy_delegates(m);
     if (m->memory) munmap(m->memory, m->n_memory);
+    etch_rt__free_caches(m);
     free(m->delegate_scratch);
     etch_rt__scratch_reset(&m->scratch);
     free(m->scratch.block);
@@ -235,6 +243,7 @@ void etch_rt_read_last_row(etch_rt_method *m, int i)
 etch_status *etch_rt_reset(etch_rt_method *m)
 {
     if (m->memory && madvise(m->memory, m->n_memory, MADV_DONTNEED)) memset(m->memory, 0, m->n_memory);
+    etch_rt__clear_caches(m);
     for (int i = 0; i < m->n_inputs; i++) m->values[m->inputs[i]].is_set = false;
     return etch_rt__init_state(m);
 }

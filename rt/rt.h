@@ -27,7 +27,12 @@ typedef struct etch_rt_options {
     size_t max_bytes;            // refuse a method that needs more working memory than this; 0: no limit
     uint64_t max_instructions;   // per execute; 0: 10,000,000 (the official runtime's cap)
     etch_rt_ties *ties;          // counts activations on rounding ties (slow); outlives the runtime; NULL: off
+    // How the caches of keys and values are kept that llama::update_cache writes and llama::custom_sdpa reads: one of etch_rt_kv_caches. NULL or
+    // "file": as the program says. A program without such caches, or with another use of one, is then refused (open, load: ETCH_UNSUPPORTED).
+    const char *kv_cache;
 } etch_rt_options;
+
+extern const char etch_rt_kv_caches[];   // "file|float16|..."
 
 // `opt` may be NULL. The file is mapped, not read; it must not change while open.
 etch_status *etch_rt_open(const char *path, const etch_rt_options *opt, etch_rt **out_rt) ETCH_MUST_USE;

@@ -3,7 +3,7 @@
 #include <sys/mman.h>
 
 #include "base/num.h"
-#include "rt/method.h"
+#include "rt/narrow.h"
 
 #define BAD(...) ETCH_ERR(ETCH_INVALID, __VA_ARGS__)
 #define ALIGN 64
@@ -207,7 +207,8 @@ etch_status *etch_rt__init_state(etch_rt_method *m)
         etch_pte_tensor t;
         etch_fb_table e = etch_fb_get_table(etch_fb_table_at(values, (uint32_t)i), ETCH_FB(EValue, val));
         ETCH_TRY(etch_pte_read_tensor(&m->rt->pte, m->plan, e, &t));
-        if (t.nbytes) memcpy(m->values[i].home, t.data, t.nbytes);
+        if (m->values[i].cache) etch_rt__fill_cache(m, &m->values[i], t.data);
+        else if (t.nbytes) memcpy(m->values[i].home, t.data, t.nbytes);
     }
     return NULL;
 }

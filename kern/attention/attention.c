@@ -21,11 +21,23 @@ const etch_attention_isa *etch_attention_select(unsigned features)
     return best;
 }
 
+const char *etch_cache_name(int id)
+{
+    static const char *const names[] = {
+        "file",
+#define CACHE(suffix, name) name,
+#include "kern/attention/caches.def"
+#undef CACHE
+    };
+    return id >= 0 && id < ETCH_CACHE_N ? names[id] : NULL;
+}
+
 static bool is_few(const etch_attention_work *w) { return w->rows <= ETCH_ATTENTION_FEW; }
 
 static etch_attention_work plan(const etch_attention_isa *isa, const etch_attention *a)
 {
-    etch_attention_work w = { .isa = isa, .a = a, .group = a->heads / a->kv_heads };
+    etch_attention_work w = { .isa = isa, .a = a, .group = a->heads / a->kv_heads, .loops = isa->loops[a->cache] };
+    w.unit = a->cache == ETCH_CACHE_F32 ? sizeof(float) : 1;
     w.rows = a->n_q * w.group;
     if (is_few(&w)) etch_attention__plan_few(&w);
     else etch_attention__plan_many(&w);

@@ -1,6 +1,6 @@
 // Attention over keys and values where they lie (a KV cache), without a matrix of scores: softmax is corrected as keys go by.
 //
-// In: fp32 queries, keys and values with strides. Out: fp32 out[query, head] = sum over keys of softmax(scale q k + mask) v. Heads that
+// In: fp32 queries, keys and values with strides, those in fp32 or in a type of caches.def. Out: fp32 out[query, head] = sum over keys of softmax(scale q k + mask) v. Heads that
 // share keys (grouped queries) read them once. Few queries: the keys are split in pieces that threads share; the pieces depend on sizes only,
 // so any number of threads gives the same bits.
 // A query that sees no key gives zeros or what the caller says.
@@ -17,16 +17,36 @@
 #define ETCH_ATTENTION_KEYS 64   // keys between two corrections
 #define ETCH_ATTENTION_LANES 32  // queries of a block, at most
 
+// How rows of keys and values lie: as floats, or as one of caches.def.
+typedef enum {
+    ETCH_CACHE_F32,
+#define CACHE(id, name) ETCH_CACHE_##id,
+#include "kern/attention/caches.def"
+#undef CACHE
+    ETCH_CACHE_N
+} etch_cache_id;
+
+// Name of a type, "file" for floats; NULL when there is no such type.
+const char *etch_cache_name(int id);
+
+// What an instruction set does with rows of one type; `ld` are bytes from row to row, rows need no alignment.
+typedef struct etch_cache_loops {
+    size_t (*row_bytes)(size_t d);
+    void (*narrow)(const float *x, size_t d, uint8_t *row);
+    void (*widen)(const uint8_t *rows, size_t ld, size_t n, size_t d, float *out, size_t ld_out);
+    // s[i][j] = scale * q[i] . k[j], i < m <= FEW, j < n <= KEYS; s has KEYS columns.
+    void (*scores)(int m, const float *const *q, const uint8_t *k, size_t ldk, int n, size_t d, float scale, float *s);
+    // acc[i] += sum over j < n of p[i][j] * v[j]; acc has dv columns.
+    void (*values)(int m, const float *p, const uint8_t *v, size_t ldv, int n, size_t dv, float *acc);
+} etch_cache_loops;
+
 // One row of kernels.def.
 typedef struct etch_attention_isa {
     const char *name;
     unsigned needs;      // features (base/cpu.h)
-    // s[i][j] = scale * q[i] . k[j], i < m <= FEW, j < n <= KEYS; s has KEYS columns.
-    void (*scores)(int m, const float *const *q, const float *k, size_t ldk, int n, size_t d, float scale, float *s);
     // Row i: *max and *sum go on with its first `n` scores, which become exp(s - max); acc[dv] is scaled to the new maximum.
     void (*soften)(int n, float *s, float *max, float *sum, float *acc, size_t dv);
-    // acc[i] += sum over j < n of p[i][j] * v[j]; acc has dv columns.
-    void (*values)(int m, const float *p, const float *v, size_t ldv, int n, size_t dv, float *acc);
+    const etch_cache_loops *const *loops;   // by etch_cache_id
     // Many queries, a block at a time: lane i is query i of the block.
     int lanes, vl;       // queries of a block; floats a vector, which divides it
     // s[j * lanes + i] = sum_p q[p * lanes + i] * k[j * ldk + p], j < n <= KEYS.
@@ -40,13 +60,14 @@ typedef struct etch_attention_isa {
 const etch_attention_isa *etch_attention_select(unsigned features);
 const etch_attention_isa *etch_attention_row(int i);
 
-// A strided operand: element (batch b, head h, row r, column c) at p[b * batch + h * head + r * row + c].
-typedef struct etch_attention_rows { const float *p; size_t batch, head, row; } etch_attention_rows;
+// A strided operand: element (batch b, head h, row r, column c) at p[b * batch + h * head + r * row + c]. Rows of a cache type: strides in bytes.
+typedef struct etch_attention_rows { const void *p; size_t batch, head, row; } etch_attention_rows;
 
 typedef struct etch_attention {
     size_t batches, heads, kv_heads;   // heads a multiple of kv_heads
     size_t n_q, n_k, d, dv;            // columns of q and k; of v
     etch_attention_rows q, k, v;
+    etch_cache_id cache;               // how k and v lie
     float *out;
     size_t out_batch, out_head, out_row;
     float scale;

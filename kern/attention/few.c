@@ -20,17 +20,17 @@ void etch_attention__plan_few(etch_attention_work *w)
     n = n > PIECES ? PIECES : n > 2 ? etch_align_up(n, 4) : n;   // threads end together
     w->piece = n ? (a->n_k + n - 1) / n : 1;
     w->pieces = n ? (a->n_k + w->piece - 1) / w->piece : 1;
-    w->ahead = AHEAD / (a->kv_heads * a->d * sizeof(float) + 1) / STEP * STEP + STEP;
+    w->ahead = AHEAD / (a->kv_heads * w->loops->row_bytes(a->d) + 1) / STEP * STEP + STEP;
     w->worker_bytes = etch_align_up(sizeof(float) * all_rows(w) * KEYS, 64);
 }
 
 size_t etch_attention__few_parts(const etch_attention_work *w) { return w->a->batches * w->pieces * part_floats(w); }
 
-// Asks for n rows of d numbers, which will be read soon.
-static void ask_for(const float *p, size_t row, size_t n, size_t d)
+// Asks for n rows of so many bytes, which will be read soon.
+static void ask_for(const uint8_t *p, size_t ld, size_t n, size_t bytes)
 {
     for (size_t i = 0; i < n; i++)
-        for (size_t c = 0; c < d; c += 16) __builtin_prefetch(p + i * row + c);
+        for (size_t c = 0; c < bytes; c += 64) __builtin_prefetch(p + i * ld + c);
 }
 
 static void score(const etch_attention_work *w, size_t b, size_t kv, size_t j, size_t n, float *s)
@@ -38,8 +38,17 @@ static void score(const etch_attention_work *w, size_t b, size_t kv, size_t j, s
     const float *q[ETCH_ATTENTION_FEW];
     for (size_t r = 0; r < w->rows; r++) q[r] = etch_attention__query(w, b, kv, r);
     const etch_attention_rows *k = &w->a->k;
-    if (j + w->ahead + n <= w->a->n_k) ask_for(k->p + b * k->batch + kv * k->head + (j + w->ahead) * k->row, k->row, n, w->a->d);
-    w->isa->scores((int)w->rows, q, k->p + b * k->batch + kv * k->head + j * k->row, k->row, (int)n, w->a->d, w->a->scale, s);
+    size_t ld = k->row * w->unit, d = w->a->d;
+    if (j + w->ahead + n <= w->a->n_k) ask_for(etch_attention__row(w, k, b, kv, j + w->ahead), ld, n, w->loops->row_bytes(d));
+    w->loops->scores((int)w->rows, q, etch_attention__row(w, k, b, kv, j), ld, (int)n, d, w->a->scale, s);
+}
+
+static void add(const etch_attention_work *w, size_t b, size_t kv, size_t j, size_t n, const float *s, float *acc)
+{
+    const etch_attention_rows *v = &w->a->v;
+    size_t ld = v->row * w->unit, dv = w->a->dv;
+    if (j + w->ahead + STEP <= w->a->n_k) ask_for(etch_attention__row(w, v, b, kv, j + w->ahead), ld, STEP, w->loops->row_bytes(dv));
+    w->loops->values((int)w->rows, s, etch_attention__row(w, v, b, kv, j), ld, (int)n, dv, acc);
 }
 
 static void run_piece(void *user, size_t task, int worker)
@@ -65,13 +74,9 @@ static void run_piece(void *user, size_t task, int worker)
             if (a->mask) etch_attention__mask(w, b, r / rows, r % rows, j, own, s + r * KEYS, 1);
             w->isa->soften((int)own, s + r * KEYS, &max[r], &sum[r], acc + r * a->dv, a->dv);
         }
-        const float *v = a->v.p + b * a->v.batch + j * a->v.row;
         for (size_t t = 0; t < n; t += STEP)
-            for (size_t kv = 0; kv < a->kv_heads; kv++) {
-                if (j + t + w->ahead + STEP <= a->n_k) ask_for(v + kv * a->v.head + (t + w->ahead) * a->v.row, a->v.row, STEP, a->dv);
-                w->isa->values((int)rows, s + kv * rows * KEYS + t, v + kv * a->v.head + t * a->v.row, a->v.row, (int)(n - t < STEP ? n - t : STEP),
-                               a->dv, acc + kv * rows * a->dv);
-            }
+            for (size_t kv = 0; kv < a->kv_heads; kv++)
+                add(w, b, kv, j + t, n - t < STEP ? n - t : STEP, s + kv * rows * KEYS + t, acc + kv * rows * a->dv);
     }
 }
 

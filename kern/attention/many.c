@@ -5,7 +5,7 @@ typedef struct {
     float max[ETCH_ATTENTION_LANES], sum[ETCH_ATTENTION_LANES], factor[ETCH_ATTENTION_LANES];
     float s[ETCH_ATTENTION_KEYS * ETCH_ATTENTION_LANES];   // [key, lane]
     float tail[ETCH_ATTENTION_KEYS * 16];                  // columns of values that fill no vector, zeros beyond
-    float q[];                                             // [d, lanes], then the sums [lanes, lda]
+    float q[];                                             // [d, lanes], then the sums [lanes, lda], then rows of a cache as floats
 } block;
 
 void etch_attention__plan_many(etch_attention_work *w)
@@ -13,7 +13,8 @@ void etch_attention__plan_many(etch_attention_work *w)
     size_t lanes = (size_t)w->isa->lanes;
     w->blocks = (w->rows + lanes - 1) / lanes;
     w->lda = etch_align_up(w->a->dv, (size_t)w->isa->vl);
-    w->worker_bytes = etch_align_up(sizeof(block) + sizeof(float) * lanes * (w->a->d + w->lda), 64);
+    size_t most = w->a->d > w->a->dv ? w->a->d : w->a->dv, wide = w->a->cache == ETCH_CACHE_F32 ? 0 : KEYS * most;
+    w->worker_bytes = etch_align_up(sizeof(block) + sizeof(float) * (lanes * (w->a->d + w->lda) + wide), 64);
 }
 
 static void lay_out_queries(const etch_attention_work *w, size_t b, size_t kv, size_t r0, size_t m, float *q)
@@ -63,16 +64,28 @@ static void mask_block(const etch_attention_work *w, size_t b, size_t kv, size_t
     }
 }
 
-static void add_values(const etch_attention_work *w, block *x, const float *v, size_t m, size_t n, bool is_scaled, float *acc)
+// Rows [j, j + n) of d floats, *ld apart: where they lie, or widened into `room`.
+static const float *floats(const etch_attention_work *w, const etch_attention_rows *x, size_t b, size_t kv, size_t j, size_t n, size_t d,
+                           float *room, size_t *ld)
+{
+    const uint8_t *rows = etch_attention__row(w, x, b, kv, j);
+    *ld = x->row;
+    if (w->a->cache == ETCH_CACHE_F32) return (const float *)(const void *)rows;
+    *ld = d;
+    w->loops->widen(rows, x->row, n, d, room, d);
+    return room;
+}
+
+static void add_values(const etch_attention_work *w, block *x, const float *v, size_t ldv, size_t m, size_t n, bool is_scaled, float *acc)
 {
     const etch_attention *a = w->a;
     size_t whole = a->dv / (size_t)w->isa->vl * (size_t)w->isa->vl, rest = a->dv - whole;
     const float *factor = is_scaled ? x->factor : NULL;
-    w->isa->lane_values((int)m, x->s, v, a->v.row, (int)n, whole, acc, w->lda, factor);
+    w->isa->lane_values((int)m, x->s, v, ldv, (int)n, whole, acc, w->lda, factor);
     if (!rest) return;
     size_t vl = (size_t)w->isa->vl;
     for (size_t j = 0; j < n; j++)
-        for (size_t c = 0; c < vl; c++) x->tail[j * vl + c] = c < rest ? v[j * a->v.row + whole + c] : 0;
+        for (size_t c = 0; c < vl; c++) x->tail[j * vl + c] = c < rest ? v[j * ldv + whole + c] : 0;
     w->isa->lane_values((int)m, x->s, x->tail, vl, (int)n, vl, acc + whole, w->lda, factor);
 }
 
@@ -85,7 +98,7 @@ static void run_block(void *user, size_t task, int worker)
     size_t b = head / a->kv_heads, kv = head % a->kv_heads, m = w->rows - r0 < lanes ? w->rows - r0 : lanes;
     block *x = (block *)(void *)(w->workers + (size_t)worker * w->worker_bytes);
     float *acc = x->q + a->d * lanes;
-    const float *k = a->k.p + b * a->k.batch + kv * a->k.head, *v = a->v.p + b * a->v.batch + kv * a->v.head;
+    float *room = acc + lanes * w->lda;
     lay_out_queries(w, b, kv, r0, m, x->q);
     memset(acc, 0, sizeof *acc * lanes * w->lda);
     for (size_t i = 0; i < lanes; i++) {
@@ -95,10 +108,13 @@ static void run_block(void *user, size_t task, int worker)
     size_t least = etch_attention__seen(w, r0), most = etch_attention__seen(w, r0 + m - 1);
     for (size_t j = 0; j < most; j += KEYS) {
         size_t n = most - j < KEYS ? most - j : KEYS;
-        w->isa->lane_scores(x->q, k + j * a->k.row, a->k.row, (int)n, a->d, x->s);
+        size_t ld;
+        const float *k = floats(w, &a->k, b, kv, j, n, a->d, room, &ld);
+        w->isa->lane_scores(x->q, k, ld, (int)n, a->d, x->s);
         if (a->mask || j + n > least) mask_block(w, b, kv, r0, m, j, n, x->s);
         bool is_scaled = w->isa->lane_soften((int)n, x->s, x->max, x->sum, x->factor);
-        add_values(w, x, v + j * a->v.row, m, n, is_scaled, acc);
+        const float *v = floats(w, &a->v, b, kv, j, n, a->dv, room, &ld);
+        add_values(w, x, v, ld, m, n, is_scaled, acc);
     }
     for (size_t i = 0; i < m; i++) etch_attention__finish(w, b, kv, r0 + i, acc + i * w->lda, x->sum[i]);
 }

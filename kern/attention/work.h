@@ -15,6 +15,8 @@ typedef struct etch_attention_work {
     const etch_attention_isa *isa;
     const etch_attention *a;
     size_t group, rows;      // heads that share a head of keys; their rows
+    const etch_cache_loops *loops;
+    size_t unit;             // bytes that a stride of keys and values counts
     size_t blocks, lda;      // many: blocks of rows; columns of sums in memory
     size_t pieces, piece;    // few: pieces of the keys; keys of one
     size_t ahead;            // few: keys between those that are read and those that are asked for
@@ -41,7 +43,13 @@ static inline etch_attention_place etch_attention__place(const etch_attention_wo
 static inline const float *etch_attention__query(const etch_attention_work *w, size_t b, size_t kv, size_t r)
 {
     etch_attention_place p = etch_attention__place(w, kv, r);
-    return w->a->q.p + b * w->a->q.batch + p.head * w->a->q.head + p.query * w->a->q.row;
+    return (const float *)w->a->q.p + b * w->a->q.batch + p.head * w->a->q.head + p.query * w->a->q.row;
+}
+
+// Row j of keys or values, which are row * unit bytes apart.
+static inline const uint8_t *etch_attention__row(const etch_attention_work *w, const etch_attention_rows *x, size_t b, size_t kv, size_t j)
+{
+    return (const uint8_t *)x->p + (b * x->batch + kv * x->head + j * x->row) * w->unit;
 }
 
 // Keys that row r sees.

@@ -16,6 +16,9 @@
 #define FMA(acc, x, y) ((avx2_vec)_mm256_fmadd_ps((__m256)(x), (__m256)(y), (__m256)(acc)))
 #define MAX(x, y) ((avx2_vec)_mm256_max_ps((__m256)(x), (__m256)(y)))
 #define SUM4(v, out) sum4((const __m256 *)(v), out)
+#define BYTES(p) ((avx2_vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(p)))))
+#define HALVES(p) ((avx2_vec)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p))))
+#define TO_HALVES(v, p) _mm_storeu_si128((__m128i *)(void *)(p), _mm256_cvtps_ph((__m256)(v), 0))
 #define NAME(f) avx2_##f
 
 static inline void sum4(const __m256 *v, float *out)
@@ -28,5 +31,5 @@ static inline void sum4(const __m256 *v, float *out)
 #include "kern/attention/few.inc"
 #include "kern/attention/many.inc"
 
-const etch_attention_isa etch_attention__avx2 = { "avx2", ETCH_CPU_AVX2, avx2_scores, avx2_soften, avx2_values, LANE_ROW };
+const etch_attention_isa etch_attention__avx2 = { "avx2", ETCH_CPU_AVX2, avx2_soften, avx2_loops, LANE_ROW };
 #endif

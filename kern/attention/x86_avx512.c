@@ -16,6 +16,9 @@
 #define FMA(acc, x, y) ((avx512_vec)_mm512_fmadd_ps((__m512)(x), (__m512)(y), (__m512)(acc)))
 #define MAX(x, y) ((avx512_vec)_mm512_max_ps((__m512)(x), (__m512)(y)))
 #define SUM4(v, out) sum4((const __m512 *)(v), out)
+#define BYTES(p) ((avx512_vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p)))))
+#define HALVES(p) ((avx512_vec)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p))))
+#define TO_HALVES(v, p) _mm256_storeu_si256((__m256i *)(void *)(p), _mm512_cvtps_ph((__m512)(v), 0))
 #define NAME(f) avx512_##f
 
 static inline void sum4(const __m512 *v, float *out)
@@ -31,5 +34,5 @@ static inline void sum4(const __m512 *v, float *out)
 #include "kern/attention/few.inc"
 #include "kern/attention/many.inc"
 
-const etch_attention_isa etch_attention__avx512 = { "avx512", ETCH_CPU_AVX512, avx512_scores, avx512_soften, avx512_values, LANE_ROW };
+const etch_attention_isa etch_attention__avx512 = { "avx512", ETCH_CPU_AVX512, avx512_soften, avx512_loops, LANE_ROW };
 #endif

@@ -1,0 +1,11 @@
+// Options that every command has which runs programs, as rows of its table.
+#ifndef ETCH_CLI_RT_OPTS_H
+#define ETCH_CLI_RT_OPTS_H
+
+#include "cli/opt.h"
+#include "rt/rt.h"
+
+#define ETCH_CLI_KV_CACHE(target) \
+    { "--kv_cache", NULL, ETCH_OPT_CHOICE, &(target), etch_rt_kv_caches, "type of the cache kept by the runtime (default file: as the program says)", 0, 0, false, NULL }
+
+#endif
