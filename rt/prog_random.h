@@ -139,6 +139,21 @@ static inline const etch_op *prog__pick(prog_random *g)
     return NULL;
 }
 
+// A cache that is written at some position, then attended to: of any sizes that fit, and now and then of others.
+static inline bool prog__random_cache(prog_random *g)
+{
+    int32_t kv = 1 + (int32_t)prog_take(&g->b, 2), group = 1 + (int32_t)prog_take(&g->b, 3), d = (int32_t)prog_take(&g->b, 40), s = 1 + (int32_t)prog_take(&g->b, 20);
+    int32_t slots = (int32_t)prog_take(&g->b, 80), q_sizes[] = { 1, s, kv * group, d }, v_sizes[] = { 1, s, kv, d }, c_sizes[] = { 1, slots, kv, d }, one[] = { 1 };
+    if (g->p.n_values + 12 > PROG_MAX || g->p.n_inputs > 5) return false;
+    int q = prog_input(&g->p, prog_tensor(&g->p, ETCH_F32, 4, q_sizes, PROG_DYNAMIC)), v = prog_input(&g->p, prog_tensor(&g->p, ETCH_F32, 4, v_sizes, PROG_DYNAMIC));
+    int cache = prog_tensor(&g->p, ETCH_F32, 4, c_sizes, prog_take(&g->b, 8) == 7 ? PROG_DYNAMIC : 0), dummy = prog_tensor(&g->p, ETCH_F32, 1, one, 0);
+    int out = prog_tensor(&g->p, ETCH_F32, 4, q_sizes, PROG_DYNAMIC), at = prog_int(&g->p, (int64_t)prog_take(&g->b, 90) - 2), yes = prog_bool(&g->p, prog_take(&g->b, 2));
+    int none = prog__null(g), zero = prog__leaf(g, ETCH_FBU(KernelTypes, Double), ETCH_FB_Double, 0, 0, false), other = prog_take(&g->b, 8) == 7 ? v : cache;
+    PROG_CALL(&g->p, "llama::update_cache.out", v, cache, at, dummy, dummy);
+    PROG_CALL(&g->p, "llama::custom_sdpa.out", q, cache, other, at, none, zero, yes, none, out, out);
+    return true;
+}
+
 // One call; its outputs have the types that the shape rule gives, or now and then others.
 static inline bool prog__random_call(prog_random *g)
 {
@@ -180,6 +195,7 @@ static inline bool prog_random_make(const uint8_t *bytes, size_t n, int calls, e
     if (!ok) return false;
     g->b = (prog_bytes){ bytes, n };
     prog_init(&g->p);
+    if (n && bytes[n - 1] % 4 == 3) prog__random_cache(g);
     for (int i = 0; i < calls && g->b.n && ok; i++) ok = prog__random_call(g) || g->p.n_instrs > 0;
     if (g->p.n_instrs == 0) ok = false;
     etch_status *s = ok ? prog_finish(&g->p, out) : NULL;
@@ -192,11 +208,11 @@ static inline bool prog_random_make(const uint8_t *bytes, size_t n, int calls, e
 }
 
 // Loads `forward` and executes it twice on inputs filled from `bytes`, bounded. Any status is fine. True when it ran.
-static inline bool prog_random_run(etch_span file, const uint8_t *bytes, size_t n)
+static inline bool prog_random_run_as(etch_span file, const uint8_t *bytes, size_t n, const char *kv_cache)
 {
     etch_rt *rt;
     etch_rt_method *m = NULL;
-    etch_rt_options opt = { .n_threads = 1, .max_bytes = 4 << 20, .max_instructions = 200 };
+    etch_rt_options opt = { .n_threads = 1, .max_bytes = 4 << 20, .max_instructions = 200, .kv_cache = kv_cache };
     etch_status *s = etch_rt_open_bytes(file, &opt, &rt);
     if (s) {
         etch_status_free(s);
@@ -225,5 +241,6 @@ static inline bool prog_random_run(etch_span file, const uint8_t *bytes, size_t 
     etch_rt_close(rt);
     return ran;
 }
+static inline bool prog_random_run(etch_span file, const uint8_t *bytes, size_t n) { return prog_random_run_as(file, bytes, n, NULL); }
 
 #endif

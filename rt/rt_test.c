@@ -388,7 +388,7 @@ void test_rt_rt__random_programs(void **state)
 {
     (void)state;
     uint64_t x = 0x2545f4914f6cdd1du;
-    int ran = 0, made = 0;
+    int ran = 0, narrow = 0, made = 0;
     for (int i = 0; i < 3000; i++) {
         uint8_t bytes[96];
         etch_buf file = { 0 };
@@ -396,6 +396,7 @@ void test_rt_rt__random_programs(void **state)
         if (prog_random_make(bytes, sizeof bytes, 3, &file)) {
             made++;
             ran += prog_random_run((etch_span){ file.ptr, file.len }, bytes, sizeof bytes);
+            narrow += prog_random_run_as((etch_span){ file.ptr, file.len }, bytes, sizeof bytes, i % 2 ? "float16" : "int8");
             for (int k = 0; k < 3; k++) {  // and mutated
                 size_t at = next(&x) % file.len;
                 uint8_t was = file.ptr[at];
@@ -406,8 +407,8 @@ void test_rt_rt__random_programs(void **state)
         }
         etch_buf_deinit(&file);
     }
-    print_message("%d programs made, %d ran\n", made, ran);
-    assert_true(ran > 100);
+    print_message("%d programs made, %d ran, %d with a narrow cache\n", made, ran, narrow);
+    assert_true(ran > 100 && narrow > 10);
 }
 
 typedef struct { int n; char last[128]; uint64_t ns; } heard;
