@@ -29,6 +29,69 @@ static inline __attribute__((always_inline)) __m512 load_weights(etch_fgemm_type
 #define LOAD(type, w, at) ((avx512_vec)load_weights(type, w, at))
 #include "kern/fgemm/tile.inc"
 
+#define FMA_OF(acc, x, y) __asm__("vfmadd231ps %2, %1, %0" : "+v"(acc) : "v"(x), "v"(y))
+#define FMA_AT(acc, p, y) __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(y), "m"(*(p)))
+
+// A whole tile. Sums are named to the compiler as what stays in a register: left to itself, gcc copies and spills some of them in a loop of 28.
+// Every other number of A comes as an operand of the multiplication, which spares an instruction; all of them would be more than two loads a cycle.
+static void whole_tile(size_t k, const float *a, const float *b, size_t ldb, float *c, size_t ldc, bool add, const etch_fgemm_end *end, etch_fgemm_ahead *ahead)
+{
+    __m512 s[MR][2];
+    etch_fgemm_ahead f = *ahead;
+    const size_t rarely = ((size_t)4 << f.rarely) - 4;
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; i++) s[i][0] = s[i][1] = _mm512_setzero_ps();
+#define STEP(q)                                                                                \
+    do {                                                                                       \
+        __m512 x = _mm512_loadu_ps(b + (q) * ldb), y = _mm512_loadu_ps(b + (q) * ldb + 16);    \
+        _Pragma("GCC unroll 16") for (int i = 0; i < MR; i += 2)                               \
+        {                                                                                      \
+            __m512 w = _mm512_set1_ps(a[(q) * MR + i]);                                        \
+            FMA_OF(s[i][0], w, x);                                                             \
+            FMA_OF(s[i][1], w, y);                                                             \
+            FMA_AT(s[i + 1][0], a + (q) * MR + i + 1, x);                                      \
+            FMA_AT(s[i + 1][1], a + (q) * MR + i + 1, y);                                      \
+        }                                                                                      \
+    } while (0)
+    size_t p = 0;
+    for (; p + 4 <= k; p += 4, a += 4 * MR, b += 4 * ldb) {
+        STEP(0);
+        STEP(1);
+        STEP(2);
+        STEP(3);
+        if (!f.n || (p & rarely)) continue;
+        _mm_prefetch((const char *)(f.row + f.at), _MM_HINT_T1);
+        if ((f.at += 64) < f.bytes) continue;
+        f.at = 0;
+        f.row += f.stride;
+        f.n--;
+    }
+    for (; p < k; p++, a += MR, b += ldb) STEP(0);
+#undef STEP
+    *ahead = f;
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; i++)
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            float *at = c + (size_t)i * ldc + j * 16;
+            __m512 y = s[i][j];
+            if (add) y = _mm512_add_ps(y, _mm512_loadu_ps(at));
+            if (end) {
+                if (end->bias) y = _mm512_add_ps(y, _mm512_loadu_ps(end->bias + j * 16));
+                if (end->scale) y = _mm512_mul_ps(y, _mm512_loadu_ps(end->scale + j * 16));
+                y = _mm512_min_ps(_mm512_set1_ps(end->hi), _mm512_max_ps(_mm512_set1_ps(end->lo), y));
+            }
+            _mm512_storeu_ps(at, y);
+        }
+}
+
+static void avx512_tile_of(int m, size_t k, const float *a, const float *b, size_t ldb, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
+                           etch_fgemm_ahead *ahead)
+{
+    if (m == MR) whole_tile(k, a, b, ldb, c, ldc, add, end, ahead);
+    else avx512_tile(m, k, a, b, ldb, c, ldc, add, end, ahead);
+}
+
 // MR rows a transposition of sixteen; each store runs two floats into the next one's place.
 static void avx512_pack_rows(const float *const *rows, size_t k, float *out)
 {
@@ -56,42 +119,70 @@ static void avx512_pack_rows(const float *const *rows, size_t k, float *out)
 
 #define FEW 10
 
+// The sums of n <= 14 rows of weights and 16 * nv rows of A. Two rows and strides reach all the others: five registers, where fourteen addresses
+// would not leave one.
+static inline __attribute__((always_inline)) void turned_sums(const int nv, const int n, size_t k, const float *w, size_t ldw, const float *x,
+                                                              __m512 s[NV][16], etch_fgemm_ahead *f)
+{
+    size_t one = ldw * sizeof *w, three = 3 * one, five = 5 * one;
+    const float *w7 = w + 7 * ldw;
+    const float *end = w + (k & ~(size_t)3);
+#define ROW(i, base, address)                                                     \
+    if ((i) < n) {                                                                \
+        __m512 y;                                                                 \
+        __asm__("vbroadcastss " address ", %0"                                    \
+                : "=v"(y)                                                         \
+                : "r"(base), "r"(one), "r"(three), "r"(five), "m"(*(const float(*)[])(base))); \
+        FMA_OF(s[0][i], y, b0);                                                   \
+        if (nv > 1) FMA_OF(s[1][i], y, b1);                                       \
+    }
+#define SEVEN(i, base, at)            \
+    ROW(i, base, at "(%1)")           \
+    ROW(i + 1, base, at "(%1,%2)")    \
+    ROW(i + 2, base, at "(%1,%2,2)")  \
+    ROW(i + 3, base, at "(%1,%3)")    \
+    ROW(i + 4, base, at "(%1,%2,4)")  \
+    ROW(i + 5, base, at "(%1,%4)")    \
+    ROW(i + 6, base, at "(%1,%3,2)")
+#define STEP(q, at)                                                                           \
+    do {                                                                                      \
+        __m512 b0 = _mm512_loadu_ps(x + (q) * NR), b1 = b0;                                   \
+        if (nv > 1) b1 = _mm512_loadu_ps(x + (q) * NR + 16);                                  \
+        SEVEN(0, w, at)                                                                       \
+        SEVEN(7, w7, at)                                                                      \
+    } while (0)
+    for (; w < end; w += 4, w7 += 4, x += 4 * NR) {
+        STEP(0, "0");
+        STEP(1, "4");
+        STEP(2, "8");
+        STEP(3, "12");
+        if (!f->n) continue;
+        _mm_prefetch((const char *)(f->row + f->at), _MM_HINT_T1);
+        if ((f->at += 64) < f->bytes) continue;
+        f->at = 0;
+        f->row += f->stride;
+        f->n--;
+    }
+    for (size_t p = k & 3; p; p--, w++, w7++, x += NR) STEP(0, "0");
+#undef STEP
+#undef SEVEN
+#undef ROW
+}
+
 // 16 * nv rows of A (vectors), n rows of weights (scalars).
 static inline __attribute__((always_inline)) void turned(const int nv, const int n, int m, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc,
                                                          bool add, const etch_fgemm_end *end, etch_fgemm_ahead *ahead)
 {
     __m512 s[NV][16];
+#pragma GCC unroll 2
     for (int v = 0; v < nv; v++)
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++) s[v][i] = _mm512_setzero_ps();
     etch_fgemm_ahead f = *ahead;
-    size_t p = 0;
-#define STEP(q)                                                                                      \
-    for (int v = 0; v < nv; v++) b[v] = _mm512_loadu_ps(x + (q) * NR + v * 16);                        \
-    _Pragma("GCC unroll 16") for (int i = 0; i < n; i++) {                                           \
-        __m512 y = _mm512_set1_ps(w[(size_t)i * ldw + p + (q)]);                                               \
-        for (int v = 0; v < nv; v++) s[v][i] = _mm512_fmadd_ps(y, b[v], s[v][i]);                    \
-    }
-    for (; p + 4 <= k; p += 4, x += 4 * NR) {
-        __m512 b[NV];
-        STEP(0)
-        STEP(1)
-        STEP(2)
-        STEP(3)
-        if (!f.n) continue;
-        _mm_prefetch((const char *)(f.row + f.at), _MM_HINT_T1);
-        if ((f.at += 64) < f.bytes) continue;
-        f.at = 0;
-        f.row += f.stride;
-        f.n--;
-    }
-    for (; p < k; p++, x += NR) {
-        __m512 b[NV];
-        STEP(0)
-    }
-#undef STEP
+    turned_sums(nv, n, k, w, ldw, x, s, &f);
     *ahead = f;
     uint16_t which = (uint16_t)((1u << n) - (1u << skip));
+#pragma GCC unroll 2
     for (int v = 0; v < nv; v++) {
         etch_avx512_transpose(s[v]);
 #pragma GCC unroll 16
@@ -158,6 +249,6 @@ static void avx512_pack_columns(etch_fgemm_type type, const void *w, size_t ldw,
     }
 }
 
-const etch_fgemm_kernels etch_fgemm__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, 512, avx512_tile, avx512_pack_rows, avx512_pack_columns, avx512_dots,
+const etch_fgemm_kernels etch_fgemm__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, 512, avx512_tile_of, avx512_pack_rows, avx512_pack_columns, avx512_dots,
                                                  FEW, avx512_turned };
 #endif
