@@ -1,5 +1,5 @@
-// The option kv_cache: caches in a narrower type. In: a decoded method with its memory. Out: memory of their own for its caches, and the kernels
-// that read and write that; the program's buffers are never touched. Or an error that says which use of a cache stands in the way.
+// The option kv_cache: caches in a narrower type. In: a decoded method with its memory. Out: memory of their own for its caches, and the
+// kernels that read and write that; the program's buffers are never touched. Or an error that says which use of a cache stands in the way.
 #define _GNU_SOURCE
 #include "rt/narrow.h"
 

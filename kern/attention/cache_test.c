@@ -1,6 +1,6 @@
-// In: random keys and values on a grid of sizes, every type of caches.def, every supported row of kernels.def. Out: attention over the narrow rows
-// equals attention in floats over what they hold (2e-6, as attention_test.c), and what they hold is near: half an ulp of a half float, half a step
-// of 1/127 of a row's largest number.
+// In: random keys and values on a grid of sizes, every type of caches.def, every supported row of kernels.def. Out: attention over the narrow
+// rows equals attention in floats over what they hold (2e-6, as attention_test.c), and what they hold is near: half an ulp of a half float,
+// half a step of 1/127 of a row's largest number.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -18,7 +18,7 @@
 #define SUM4(v, out) sum4((const __m512 *)(v), out)
 #define BYTES(p) ((avx512_vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p)))))
 #define HALVES(p) ((avx512_vec)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p))))
-#define TO_HALVES(v, p) _mm256_storeu_si256((__m256i *)(void *)(p), _mm512_cvtps_ph((__m512)(v), 0))
+#define TO_HALVES(v, p) _mm256_storeu_si256((__m256i *)(void *)(p), _mm512_maskz_cvtps_ph((__mmask16)0xffffu, (__m512)(v), 0))
 #define NAME(f) avx512_##f
 
 static inline void sum4(const __m512 *v, float *out)
