@@ -18,7 +18,7 @@
 #define SUM4(v, out) sum4((const __m512 *)(v), out)
 #define BYTES(p) ((avx512_vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p)))))
 #define HALVES(p) ((avx512_vec)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p))))
-#define TO_HALVES(v, p) _mm256_storeu_si256((__m256i *)(void *)(p), _mm512_maskz_cvtps_ph((__mmask16)0xffffu, (__m512)(v), 0))
+#define TO_HALVES(v, p) to_halves((__m512)(v), p)
 #define NAME(f) avx512_##f
 
 static inline void sum4(const __m512 *v, float *out)
@@ -28,6 +28,14 @@ static inline void sum4(const __m512 *v, float *out)
     __m512 s = _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee));
     __m256 t = _mm256_add_ps(_mm512_castps512_ps256(s), _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(s), 1)));
     _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(t), _mm256_extractf128_ps(t, 1)));
+}
+
+// 256 bits at a time: those conversions compile at every level of optimization and have an emulation.
+static inline void to_halves(__m512 v, void *out)
+{
+    const __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(v), 1));
+    _mm_storeu_si128((__m128i *)out, _mm256_cvtps_ph(_mm512_castps512_ps256(v), 0));
+    _mm_storeu_si128((__m128i *)out + 1, _mm256_cvtps_ph(high, 0));
 }
 
 #include "kern/attention/vec.inc"

@@ -29,8 +29,19 @@ static inline __attribute__((always_inline)) __m512 load_weights(etch_fgemm_type
 #define LOAD(type, w, at) ((avx512_vec)load_weights(type, w, at))
 #include "kern/fgemm/tile.inc"
 
+#ifdef __AVX512F__
 #define FMA_OF(acc, x, y) __asm__("vfmadd231ps %2, %1, %0" : "+v"(acc) : "v"(x), "v"(y))
 #define FMA_AT(acc, p, y) __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(y), "m"(*(p)))
+// The number in column q of row `row` of a group of seven, at `address` from its base.
+#define BROADCAST(out, base, address, row, q)                                     \
+    __asm__("vbroadcastss " address ", %0"                                        \
+            : "=v"(out)                                                           \
+            : "r"(base), "r"(one), "r"(three), "r"(five), "m"(*(const float(*)[])(base)))
+#else   // emulated (tools/isa)
+#define FMA_OF(acc, x, y) ((acc) = _mm512_fmadd_ps(x, y, acc))
+#define FMA_AT(acc, p, y) ((acc) = _mm512_fmadd_ps(_mm512_set1_ps(*(p)), y, acc))
+#define BROADCAST(out, base, address, row, q) ((out) = _mm512_set1_ps((base)[(row) * ldw + (q)]))
+#endif
 
 // A whole tile. Sums are named to the compiler as what stays in a register: left to itself, gcc copies and spills some of them in a loop of 28.
 // Every other number of A comes as an operand of the multiplication, which spares an instruction; all of them would be more than two loads a cycle.
@@ -125,31 +136,30 @@ static inline __attribute__((always_inline)) void turned_sums(const int nv, cons
                                                               __m512 s[NV][16], etch_fgemm_ahead *f)
 {
     size_t one = ldw * sizeof *w, three = 3 * one, five = 5 * one;
+    (void)three, (void)five;   // where it is emulated
     const float *w7 = w + 7 * ldw;
     const float *end = w + (k & ~(size_t)3);
-#define ROW(i, base, address)                                                     \
-    if ((i) < n) {                                                                \
-        __m512 y;                                                                 \
-        __asm__("vbroadcastss " address ", %0"                                    \
-                : "=v"(y)                                                         \
-                : "r"(base), "r"(one), "r"(three), "r"(five), "m"(*(const float(*)[])(base))); \
-        FMA_OF(s[0][i], y, b0);                                                   \
-        if (nv > 1) FMA_OF(s[1][i], y, b1);                                       \
+#define ROW(i, base, address, q)                   \
+    if ((i) < n) {                                 \
+        __m512 y;                                  \
+        BROADCAST(y, base, address, (i) % 7, q);   \
+        FMA_OF(s[0][i], y, b0);                    \
+        if (nv > 1) FMA_OF(s[1][i], y, b1);        \
     }
-#define SEVEN(i, base, at)            \
-    ROW(i, base, at "(%1)")           \
-    ROW(i + 1, base, at "(%1,%2)")    \
-    ROW(i + 2, base, at "(%1,%2,2)")  \
-    ROW(i + 3, base, at "(%1,%3)")    \
-    ROW(i + 4, base, at "(%1,%2,4)")  \
-    ROW(i + 5, base, at "(%1,%4)")    \
-    ROW(i + 6, base, at "(%1,%3,2)")
+#define SEVEN(i, base, at, q)            \
+    ROW(i, base, at "(%1)", q)           \
+    ROW(i + 1, base, at "(%1,%2)", q)    \
+    ROW(i + 2, base, at "(%1,%2,2)", q)  \
+    ROW(i + 3, base, at "(%1,%3)", q)    \
+    ROW(i + 4, base, at "(%1,%2,4)", q)  \
+    ROW(i + 5, base, at "(%1,%4)", q)    \
+    ROW(i + 6, base, at "(%1,%3,2)", q)
 #define STEP(q, at)                                                                           \
     do {                                                                                      \
         __m512 b0 = _mm512_loadu_ps(x + (q) * NR), b1 = b0;                                   \
         if (nv > 1) b1 = _mm512_loadu_ps(x + (q) * NR + 16);                                  \
-        SEVEN(0, w, at)                                                                       \
-        SEVEN(7, w7, at)                                                                      \
+        SEVEN(0, w, at, q)                                                                       \
+        SEVEN(7, w7, at, q)                                                                      \
     } while (0)
     for (; w < end; w += 4, w7 += 4, x += 4 * NR) {
         STEP(0, "0");
