@@ -29,7 +29,7 @@ static inline __attribute__((always_inline)) __m512 load_weights(etch_fgemm_type
 #define LOAD(type, w, at) ((avx512_vec)load_weights(type, w, at))
 #include "kern/fgemm/tile.inc"
 
-#ifdef __AVX512F__
+#if defined(__AVX512F__) && !defined(__clang__)
 #define FMA_OF(acc, x, y) __asm__("vfmadd231ps %2, %1, %0" : "+v"(acc) : "v"(x), "v"(y))
 #define FMA_AT(acc, p, y) __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(y), "m"(*(p)))
 // The number in column q of row `row` of a group of seven, at `address` from its base.
@@ -37,7 +37,7 @@ static inline __attribute__((always_inline)) __m512 load_weights(etch_fgemm_type
     __asm__("vbroadcastss " address ", %0"                                        \
             : "=v"(out)                                                           \
             : "r"(base), "r"(one), "r"(three), "r"(five), "m"(*(const float(*)[])(base)))
-#else   // emulated (tools/isa)
+#else   // clang keeps sums where they are; tools/isa emulates
 #define FMA_OF(acc, x, y) ((acc) = _mm512_fmadd_ps(x, y, acc))
 #define FMA_AT(acc, p, y) ((acc) = _mm512_fmadd_ps(_mm512_set1_ps(*(p)), y, acc))
 #define BROADCAST(out, base, address, row, q) ((out) = _mm512_set1_ps((base)[(row) * ldw + (q)]))
@@ -136,7 +136,7 @@ static inline __attribute__((always_inline)) void turned_sums(const int nv, cons
                                                               __m512 s[NV][16], etch_fgemm_ahead *f)
 {
     size_t one = ldw * sizeof *w, three = 3 * one, five = 5 * one;
-    (void)three, (void)five;   // where it is emulated
+    (void)three, (void)five;   // of the assembler alone
     const float *w7 = w + 7 * ldw;
     const float *end = w + (k & ~(size_t)3);
 #define ROW(i, base, address, q)                   \
