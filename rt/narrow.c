@@ -216,7 +216,7 @@ void etch_rt__fill_cache(const etch_rt_method *m, const etch_rt_value *v, const 
     const float *row = floats;
     for (size_t i = 0; i < v->cache->rows; i++, row += d) {
         bool is_zero = true;   // as the memory is: its pages stay untouched
-        for (size_t c = 0; c < d; c++) is_zero = is_zero && !row[c];
+        for (size_t c = 0; c < d; c++) is_zero = is_zero && row[c] == 0;
         if (!is_zero) loops->narrow(row, d, (uint8_t *)v->home + i * bytes);
     }
 }
