@@ -9,6 +9,17 @@
 bool etch_fgemm__is_turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t columns);
 void etch_fgemm__turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i0, size_t i1, size_t j0, size_t j1, float *x, size_t len);
 
+// Asks for the next line of what comes next, for the second-level cache.
+static inline __attribute__((always_inline)) void etch_fgemm__ask(etch_fgemm_ahead *f)
+{
+    if (!f->n) return;
+    __builtin_prefetch(f->row + f->at, 0, 2);
+    if ((f->at += 64) < f->bytes) return;
+    f->at = 0;
+    f->row += f->stride;
+    f->n--;
+}
+
 #define KERNELS(suffix, features) extern const etch_fgemm_kernels etch_fgemm__##suffix;
 #include "kern/fgemm/kernels.def"
 #undef KERNELS

@@ -70,12 +70,7 @@ static void whole_tile(size_t k, const float *a, const float *b, size_t ldb, flo
         STEP(1);
         STEP(2);
         STEP(3);
-        if (!f.n || (p & rarely)) continue;
-        _mm_prefetch((const char *)(f.row + f.at), _MM_HINT_T1);
-        if ((f.at += 64) < f.bytes) continue;
-        f.at = 0;
-        f.row += f.stride;
-        f.n--;
+        if (!(p & rarely)) etch_fgemm__ask(&f);
     }
     for (; p < k; p++, a += MR, b += ldb) STEP(0);
 #undef STEP
@@ -166,12 +161,7 @@ static inline __attribute__((always_inline)) void turned_sums(const int nv, cons
         STEP(1, "4");
         STEP(2, "8");
         STEP(3, "12");
-        if (!f->n) continue;
-        _mm_prefetch((const char *)(f->row + f->at), _MM_HINT_T1);
-        if ((f->at += 64) < f->bytes) continue;
-        f->at = 0;
-        f->row += f->stride;
-        f->n--;
+        etch_fgemm__ask(f);
     }
     for (size_t p = k & 3; p; p--, w++, w7++, x += NR) STEP(0, "0");
 #undef STEP
