@@ -27,18 +27,6 @@ static void multiply(int m, const uint8_t *x, size_t ldx, size_t k, const int8_t
     const size_t row = 4 * NR;   // of weights and sums, bytes
     _tile_zero(0);
     _tile_zero(1);
-    if (m <= 16) {
-        for (size_t p = 0; p < k; p += K, x += K, w += K * NR) {
-            _tile_loadd(4, x, ldx);
-            _tile_loadd(6, w, row);
-            _tile_dpbusd(0, 4, 6);
-            _tile_loadd(7, w + K, row);
-            _tile_dpbusd(1, 4, 7);
-        }
-        _tile_stored(0, out, row);
-        _tile_stored(1, out + 16, row);
-        return;
-    }
     _tile_zero(2);
     _tile_zero(3);
     for (size_t p = 0; p < k; p += K, x += K, w += K * NR) {
@@ -47,12 +35,14 @@ static void multiply(int m, const uint8_t *x, size_t ldx, size_t k, const int8_t
         _tile_dpbusd(0, 4, 6);
         _tile_loadd(7, w + K, row);
         _tile_dpbusd(1, 4, 7);
+        if (m <= 16) continue;
         _tile_loadd(5, x + 16 * ldx, ldx);
         _tile_dpbusd(2, 5, 6);
         _tile_dpbusd(3, 5, 7);
     }
     _tile_stored(0, out, row);
     _tile_stored(1, out + 16, row);
+    if (m <= 16) return;
     _tile_stored(2, out + 16 * NR, row);
     _tile_stored(3, out + 16 * NR + 16, row);
 }
