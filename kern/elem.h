@@ -44,4 +44,16 @@ etch_status *kern_cast(etch_tensor *out, const etch_val *v) ETCH_MUST_USE;
 // The block functions of an operation by compute type; a NULL entry means that the operation has no such form.
 typedef struct kern_fns { kern_block_fn f32, f64, i64, c64; } kern_fns;
 
+// A block function of one operand: `expr` of x, of type T.
+#define KERN_UNARY(name, T, expr)                                                       \
+    static void name(void *o_, const void *const *in, int n, KERN_UNUSED kern_par *p)   \
+    {                                                                                   \
+        T *restrict o = o_;                                                             \
+        const T *restrict a = in[0];                                                    \
+        for (int i = 0; i < n; i++) {                                                   \
+            T x = a[i];                                                                 \
+            o[i] = (expr);                                                              \
+        }                                                                               \
+    }
+
 #endif

@@ -7,17 +7,6 @@
 #define SQRT_HALF 0.70710678118654752440
 #define SQRT_2_PI 0.79788456080286535588
 
-#define UN(name, T, expr)                                                               \
-    static void name(void *o_, const void *const *in, int n, KERN_UNUSED kern_par *p)   \
-    {                                                                                   \
-        T *restrict o = o_;                                                             \
-        const T *restrict a = in[0];                                                    \
-        for (int i = 0; i < n; i++) {                                                   \
-            T x = a[i];                                                                 \
-            o[i] = (expr);                                                              \
-        }                                                                               \
-    }
-
 // Computes in f32 (f64 inputs in f64); integer inputs are allowed only with an i64 form.
 static etch_status *act(const etch_val *args, etch_tensor *out, const kern_fns *f, kern_par *par)
 {
@@ -31,8 +20,8 @@ static etch_status *act(const etch_val *args, etch_tensor *out, const kern_fns *
 }
 
 #define ACT_FN(name, e32, e64)                                                          \
-    UN(name##_f32, float, e32)                                                          \
-    UN(name##_f64, double, e64)                                                         \
+    KERN_UNARY(name##_f32, float, e32)                                                          \
+    KERN_UNARY(name##_f64, double, e64)                                                         \
     KERNEL(name)                                                                        \
     {                                                                                   \
         static const kern_fns f = { name##_f32, name##_f64, NULL, NULL };               \
@@ -48,10 +37,10 @@ ACT_FN(log_sigmoid, fminf(x, 0.0f) - log1pf(expf(-fabsf(x))), fmin(x, 0.0) - log
 ACT_FN(selu, 1.0507009873554804934193349852946f * (x > 0 ? x : 1.6732632423543772848170429916717f * expm1f(x)),
        1.0507009873554804934193349852946 * (x > 0 ? x : 1.6732632423543772848170429916717 * expm1(x)))
 
-UN(gelu_f32, float, x * 0.5f * (1.0f + erff(x * (float)SQRT_HALF)))
-UN(gelu_f64, double, x * 0.5 * (1.0 + erf(x * SQRT_HALF)))
-UN(gelu_tanh_f32, float, 0.5f * x * (1.0f + tanhf((float)SQRT_2_PI * (x + 0.044715f * x * x * x))))
-UN(gelu_tanh_f64, double, 0.5 * x * (1.0 + tanh(SQRT_2_PI * (x + 0.044715 * x * x * x))))
+KERN_UNARY(gelu_f32, float, x * 0.5f * (1.0f + erff(x * (float)SQRT_HALF)))
+KERN_UNARY(gelu_f64, double, x * 0.5 * (1.0 + erf(x * SQRT_HALF)))
+KERN_UNARY(gelu_tanh_f32, float, 0.5f * x * (1.0f + tanhf((float)SQRT_2_PI * (x + 0.044715f * x * x * x))))
+KERN_UNARY(gelu_tanh_f64, double, 0.5 * x * (1.0 + tanh(SQRT_2_PI * (x + 0.044715 * x * x * x))))
 KERNEL(gelu)
 {
     static const kern_fns exact = { gelu_f32, gelu_f64, NULL, NULL }, approx = { gelu_tanh_f32, gelu_tanh_f64, NULL, NULL };
@@ -64,8 +53,8 @@ KERNEL(gelu)
 }
 
 // elu(x, alpha, scale, input_scale)
-UN(elu_f32, float, x <= 0 ? (float)p->f[0] * (float)p->f[1] * expm1f(x * (float)p->f[2]) : x * (float)p->f[1])
-UN(elu_f64, double, x <= 0 ? p->f[0] * p->f[1] * expm1(x * p->f[2]) : x * p->f[1])
+KERN_UNARY(elu_f32, float, x <= 0 ? (float)p->f[0] * (float)p->f[1] * expm1f(x * (float)p->f[2]) : x * (float)p->f[1])
+KERN_UNARY(elu_f64, double, x <= 0 ? p->f[0] * p->f[1] * expm1(x * p->f[2]) : x * p->f[1])
 KERNEL(elu)
 {
     static const kern_fns f = { elu_f32, elu_f64, NULL, NULL };
@@ -76,8 +65,8 @@ KERNEL(elu)
 }
 
 // celu(x, alpha)
-UN(celu_f32, float, x <= 0 ? (float)p->f[0] * expm1f(x / (float)p->f[0]) : x)
-UN(celu_f64, double, x <= 0 ? p->f[0] * expm1(x / p->f[0]) : x)
+KERN_UNARY(celu_f32, float, x <= 0 ? (float)p->f[0] * expm1f(x / (float)p->f[0]) : x)
+KERN_UNARY(celu_f64, double, x <= 0 ? p->f[0] * expm1(x / p->f[0]) : x)
 KERNEL(celu)
 {
     static const kern_fns f = { celu_f32, celu_f64, NULL, NULL };
@@ -88,9 +77,9 @@ KERNEL(celu)
 }
 
 // hardtanh(x, min, max); NaN stays NaN.
-UN(hardtanh_f32, float, x < (float)p->f[0] ? (float)p->f[0] : x > (float)p->f[1] ? (float)p->f[1] : x)
-UN(hardtanh_f64, double, x < p->f[0] ? p->f[0] : x > p->f[1] ? p->f[1] : x)
-UN(hardtanh_i64, int64_t, x < p->i[0] ? p->i[0] : x > p->i[1] ? p->i[1] : x)
+KERN_UNARY(hardtanh_f32, float, x < (float)p->f[0] ? (float)p->f[0] : x > (float)p->f[1] ? (float)p->f[1] : x)
+KERN_UNARY(hardtanh_f64, double, x < p->f[0] ? p->f[0] : x > p->f[1] ? p->f[1] : x)
+KERN_UNARY(hardtanh_i64, int64_t, x < p->i[0] ? p->i[0] : x > p->i[1] ? p->i[1] : x)
 static const kern_fns hardtanh_fns = { hardtanh_f32, hardtanh_f64, hardtanh_i64, NULL };
 KERNEL(hardtanh)
 {
@@ -108,8 +97,8 @@ KERNEL(relu6)
     return act(args, outs[0], &hardtanh_fns, &par);
 }
 
-UN(leaky_f32, float, x > 0 ? x : x *(float)p->f[0])
-UN(leaky_f64, double, x > 0 ? x : x *p->f[0])
+KERN_UNARY(leaky_f32, float, x > 0 ? x : x *(float)p->f[0])
+KERN_UNARY(leaky_f64, double, x > 0 ? x : x *p->f[0])
 KERNEL(leaky_relu)
 {
     static const kern_fns f = { leaky_f32, leaky_f64, NULL, NULL };
@@ -120,8 +109,8 @@ KERNEL(leaky_relu)
 }
 
 // softplus(x, beta, threshold): linear above the threshold.
-UN(softplus_f32, float, x *(float)p->f[0] > (float)p->f[1] ? x : log1pf(expf(x * (float)p->f[0])) / (float)p->f[0])
-UN(softplus_f64, double, x *p->f[0] > p->f[1] ? x : log1p(exp(x * p->f[0])) / p->f[0])
+KERN_UNARY(softplus_f32, float, x *(float)p->f[0] > (float)p->f[1] ? x : log1pf(expf(x * (float)p->f[0])) / (float)p->f[0])
+KERN_UNARY(softplus_f64, double, x *p->f[0] > p->f[1] ? x : log1p(exp(x * p->f[0])) / p->f[0])
 KERNEL(softplus)
 {
     static const kern_fns f = { softplus_f32, softplus_f64, NULL, NULL };
@@ -133,9 +122,9 @@ KERNEL(softplus)
 }
 
 // threshold(x, threshold, value): x where x > threshold, else value.
-UN(threshold_f32, float, x <= (float)p->f[0] ? (float)p->f[1] : x)
-UN(threshold_f64, double, x <= p->f[0] ? p->f[1] : x)
-UN(threshold_i64, int64_t, x <= p->i[0] ? p->i[1] : x)
+KERN_UNARY(threshold_f32, float, x <= (float)p->f[0] ? (float)p->f[1] : x)
+KERN_UNARY(threshold_f64, double, x <= p->f[0] ? p->f[1] : x)
+KERN_UNARY(threshold_i64, int64_t, x <= p->i[0] ? p->i[1] : x)
 KERNEL(threshold)
 {
     static const kern_fns f = { threshold_f32, threshold_f64, threshold_i64, NULL };
@@ -149,10 +138,10 @@ KERNEL(threshold)
 }
 
 // hardshrink, softshrink(x, lambd)
-UN(hardshrink_f32, float, x >= -(float)p->f[0] && x <= (float)p->f[0] ? 0 : x)
-UN(hardshrink_f64, double, x >= -p->f[0] && x <= p->f[0] ? 0 : x)
-UN(softshrink_f32, float, x > (float)p->f[0] ? x - (float)p->f[0] : x < -(float)p->f[0] ? x + (float)p->f[0] : x != x ? x : 0)
-UN(softshrink_f64, double, x > p->f[0] ? x - p->f[0] : x < -p->f[0] ? x + p->f[0] : x != x ? x : 0)
+KERN_UNARY(hardshrink_f32, float, x >= -(float)p->f[0] && x <= (float)p->f[0] ? 0 : x)
+KERN_UNARY(hardshrink_f64, double, x >= -p->f[0] && x <= p->f[0] ? 0 : x)
+KERN_UNARY(softshrink_f32, float, x > (float)p->f[0] ? x - (float)p->f[0] : x < -(float)p->f[0] ? x + (float)p->f[0] : x != x ? x : 0)
+KERN_UNARY(softshrink_f64, double, x > p->f[0] ? x - p->f[0] : x < -p->f[0] ? x + p->f[0] : x != x ? x : 0)
 static etch_status *shrink(const etch_val *args, int n_args, etch_tensor *out, const kern_fns *f)
 {
     kern_par par = { 0 };

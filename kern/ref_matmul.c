@@ -59,28 +59,6 @@ static etch_status *product(etch_kern_cx *cx, const etch_tensor *a, const etch_t
     return kern_gemm(&work, m, n, k, &ma, &mb, &o);
 }
 
-KERNEL(mm)
-{
-    KERN_BEGIN(2, 1);
-    const etch_tensor *a, *b;
-    ETCH_TRY(kern_tensor(args, 0, &a));
-    ETCH_TRY(kern_tensor(args, 1, &b));
-    return product(cx, a, b, NULL, 0, 1, outs[0]);
-}
-// addmm(self, mat1, mat2, *, beta, alpha)
-KERNEL(addmm)
-{
-    KERN_BEGIN(3, 1);
-    const etch_tensor *s, *a, *b;
-    double beta, alpha;
-    ETCH_TRY(kern_tensor(args, 0, &s));
-    ETCH_TRY(kern_tensor(args, 1, &a));
-    ETCH_TRY(kern_tensor(args, 2, &b));
-    ETCH_TRY(kern_num_opt(args, n_args, 3, 1, &beta));
-    ETCH_TRY(kern_num_opt(args, n_args, 4, 1, &alpha));
-    return product(cx, a, b, s, beta, alpha, outs[0]);
-}
-
 static etch_status *batched(etch_kern_cx *cx, const etch_tensor *a, const etch_tensor *b, const etch_tensor *add, double beta, double alpha, etch_tensor *out)
 {
     kern_work work = { .cx = cx };
@@ -113,18 +91,23 @@ static etch_status *batched(etch_kern_cx *cx, const etch_tensor *a, const etch_t
     }
     return NULL;
 }
-KERNEL(bmm)
+typedef etch_status *product_fn(etch_kern_cx *cx, const etch_tensor *a, const etch_tensor *b, const etch_tensor *add, double beta, double alpha,
+                                etch_tensor *out);
+
+// (a, b)
+static etch_status *plain(product_fn *f, etch_kern_cx *cx, const etch_val *args, etch_tensor *out)
 {
-    KERN_BEGIN(2, 1);
     const etch_tensor *a, *b;
     ETCH_TRY(kern_tensor(args, 0, &a));
     ETCH_TRY(kern_tensor(args, 1, &b));
-    return batched(cx, a, b, NULL, 0, 1, outs[0]);
+    return f(cx, a, b, NULL, 0, 1, out);
 }
-// baddbmm(self, batch1, batch2, *, beta, alpha)
-KERNEL(baddbmm)
+KERNEL(mm) { KERN_BEGIN(2, 1); return plain(product, cx, args, outs[0]); }
+KERNEL(bmm) { KERN_BEGIN(2, 1); return plain(batched, cx, args, outs[0]); }
+
+// (self, a, b, *, beta, alpha)
+static etch_status *added(product_fn *f, etch_kern_cx *cx, const etch_val *args, int n_args, etch_tensor *out)
 {
-    KERN_BEGIN(3, 1);
     const etch_tensor *s, *a, *b;
     double beta, alpha;
     ETCH_TRY(kern_tensor(args, 0, &s));
@@ -132,8 +115,10 @@ KERNEL(baddbmm)
     ETCH_TRY(kern_tensor(args, 2, &b));
     ETCH_TRY(kern_num_opt(args, n_args, 3, 1, &beta));
     ETCH_TRY(kern_num_opt(args, n_args, 4, 1, &alpha));
-    return batched(cx, a, b, s, beta, alpha, outs[0]);
+    return f(cx, a, b, s, beta, alpha, out);
 }
+KERNEL(addmm) { KERN_BEGIN(3, 1); return added(product, cx, args, n_args, outs[0]); }
+KERNEL(baddbmm) { KERN_BEGIN(3, 1); return added(batched, cx, args, n_args, outs[0]); }
 
 // matmul(self, other), also dot and mv: rank 1 operands are rows and columns, leading dims broadcast.
 KERNEL(matmul)

@@ -231,10 +231,9 @@ static etch_status *batch_norm(const etch_tensor *t, const etch_tensor *w, const
     return NULL;
 }
 
-// _native_batch_norm_legit_no_training(input, weight?, bias?, mean, var, momentum, eps) -> out, empty, empty
-KERNEL(native_batch_norm_no_training)
+// (input, weight?, bias?, mean, var, ..., eps at `eps_at`): batch norm with the given statistics.
+static etch_status *with_given_stats(const etch_val *args, int n_args, int eps_at, etch_tensor *const *outs)
 {
-    KERN_BEGIN(7, 3);
     const etch_tensor *t, *w, *b, *rm, *rv;
     double eps;
     ETCH_TRY(float_input(args, &t));
@@ -242,26 +241,20 @@ KERNEL(native_batch_norm_no_training)
     ETCH_TRY(kern_tensor_opt(args, n_args, 2, &b));
     ETCH_TRY(kern_tensor(args, 3, &rm));
     ETCH_TRY(kern_tensor(args, 4, &rv));
-    ETCH_TRY(kern_num(args, 6, &eps));
+    ETCH_TRY(kern_num(args, eps_at, &eps));
     return batch_norm(t, w, b, rm, rv, false, eps, outs, false);
 }
+// _native_batch_norm_legit_no_training(input, weight?, bias?, mean, var, momentum, eps) -> out, empty, empty
+KERNEL(native_batch_norm_no_training) { KERN_BEGIN(7, 3); return with_given_stats(args, n_args, 6, outs); }
 // _native_batch_norm_legit(input, weight?, bias?, mean, var, training, momentum, eps). Running statistics are not updated: the
 // functional form returns the batch's.
 KERNEL(native_batch_norm)
 {
     KERN_BEGIN(8, 3);
-    const etch_tensor *t, *w, *b, *rm, *rv;
     bool training;
-    double eps;
-    ETCH_TRY(float_input(args, &t));
-    ETCH_TRY(kern_tensor_opt(args, n_args, 1, &w));
-    ETCH_TRY(kern_tensor_opt(args, n_args, 2, &b));
-    ETCH_TRY(kern_tensor(args, 3, &rm));
-    ETCH_TRY(kern_tensor(args, 4, &rv));
     ETCH_TRY(kern_bool(args, 5, &training));
-    ETCH_TRY(kern_num(args, 7, &eps));
     if (training) return ETCH_ERR(ETCH_UNSUPPORTED, "batch norm in training mode");
-    return batch_norm(t, w, b, rm, rv, false, eps, outs, false);
+    return with_given_stats(args, n_args, 7, outs);
 }
 // _native_batch_norm_legit.no_stats(input, weight?, bias?, training, momentum, eps): statistics of the batch.
 KERNEL(native_batch_norm_no_stats)

@@ -5,17 +5,6 @@
 #include <complex.h>
 #include <math.h>
 
-#define UN(name, T, expr)                                                               \
-    static void name(void *o_, const void *const *in, int n, KERN_UNUSED kern_par *p)   \
-    {                                                                                   \
-        T *restrict o = o_;                                                             \
-        const T *restrict a = in[0];                                                    \
-        for (int i = 0; i < n; i++) {                                                   \
-            T x = a[i];                                                                 \
-            o[i] = (expr);                                                              \
-        }                                                                               \
-    }
-
 static etch_status *unary(const etch_val *args, etch_tensor *out, const kern_fns *f, bool to_float, kern_par *par)
 {
     const etch_val *v[1] = { &args[0] };
@@ -30,8 +19,8 @@ static etch_status *unary(const etch_val *args, etch_tensor *out, const kern_fns
 
 // FLOAT_FN(token, f32 expression, f64 expression): integers are computed as f32.
 #define FLOAT_FN(name, e32, e64)                                                        \
-    UN(name##_f32, float, e32)                                                          \
-    UN(name##_f64, double, e64)                                                         \
+    KERN_UNARY(name##_f32, float, e32)                                                          \
+    KERN_UNARY(name##_f64, double, e64)                                                         \
     KERNEL(name)                                                                        \
     {                                                                                   \
         static const kern_fns f = { name##_f32, name##_f64, NULL, NULL };               \
@@ -40,9 +29,9 @@ static etch_status *unary(const etch_val *args, etch_tensor *out, const kern_fns
     }
 // KEEP_FN: integers stay integers.
 #define KEEP_FN(name, e32, e64, e_int)                                                  \
-    UN(name##_f32, float, e32)                                                          \
-    UN(name##_f64, double, e64)                                                         \
-    UN(name##_i64, int64_t, e_int)                                                      \
+    KERN_UNARY(name##_f32, float, e32)                                                          \
+    KERN_UNARY(name##_f64, double, e64)                                                         \
+    KERN_UNARY(name##_i64, int64_t, e_int)                                                      \
     KERNEL(name)                                                                        \
     {                                                                                   \
         static const kern_fns f = { name##_f32, name##_f64, name##_i64, NULL };         \
@@ -128,10 +117,10 @@ KEEP_FN(relu, x != x || x > 0 ? x : 0, x != x || x > 0 ? x : 0, x > 0 ? x : 0)
 KEEP_FN(sign, (float)((x > 0) - (x < 0)), (double)((x > 0) - (x < 0)), (x > 0) - (x < 0))
 KEEP_FN(square, x *x, x *x, kern_wmul(x, x))
 
-UN(neg_f32, float, -x)
-UN(neg_f64, double, -x)
-UN(neg_i64, int64_t, kern_wsub(0, x))
-UN(neg_c64, float _Complex, -x)
+KERN_UNARY(neg_f32, float, -x)
+KERN_UNARY(neg_f64, double, -x)
+KERN_UNARY(neg_i64, int64_t, kern_wsub(0, x))
+KERN_UNARY(neg_c64, float _Complex, -x)
 KERNEL(neg)
 {
     static const kern_fns f = { neg_f32, neg_f64, neg_i64, neg_c64 };
@@ -139,10 +128,10 @@ KERNEL(neg)
     return unary(args, outs[0], &f, false, NULL);
 }
 
-UN(copy_f32, float, x)
-UN(copy_f64, double, x)
-UN(copy_i64, int64_t, x)
-UN(conj_c64, float _Complex, conjf(x))
+KERN_UNARY(copy_f32, float, x)
+KERN_UNARY(copy_f64, double, x)
+KERN_UNARY(copy_i64, int64_t, x)
+KERN_UNARY(conj_c64, float _Complex, conjf(x))
 KERNEL(conj)
 {
     static const kern_fns f = { copy_f32, copy_f64, copy_i64, conj_c64 };
@@ -150,9 +139,9 @@ KERNEL(conj)
     return unary(args, outs[0], &f, false, NULL);
 }
 
-UN(abs_f32, float, fabsf(x))
-UN(abs_f64, double, fabs(x))
-UN(abs_i64, int64_t, x < 0 ? kern_wsub(0, x) : x)
+KERN_UNARY(abs_f32, float, fabsf(x))
+KERN_UNARY(abs_f64, double, fabs(x))
+KERN_UNARY(abs_i64, int64_t, x < 0 ? kern_wsub(0, x) : x)
 static void abs_c64(void *o_, const void *const *in, int n, KERN_UNUSED kern_par *p)
 {
     float *restrict o = o_;
@@ -171,12 +160,12 @@ KERNEL(abs)
 }
 
 // round(x) and round(x, *, decimals): half to even.
-UN(round_f32, float, rintf(x))
-UN(round_f64, double, rint(x))
-UN(round_scaled_f32, float, rintf(x *(float)p->f[0]) / (float)p->f[0])
-UN(round_scaled_f64, double, rint(x *p->f[0]) / p->f[0])
-UN(round_tens_f32, float, rintf(x / (float)p->f[0]) * (float)p->f[0])
-UN(round_tens_f64, double, rint(x / p->f[0]) * p->f[0])
+KERN_UNARY(round_f32, float, rintf(x))
+KERN_UNARY(round_f64, double, rint(x))
+KERN_UNARY(round_scaled_f32, float, rintf(x *(float)p->f[0]) / (float)p->f[0])
+KERN_UNARY(round_scaled_f64, double, rint(x *p->f[0]) / p->f[0])
+KERN_UNARY(round_tens_f32, float, rintf(x / (float)p->f[0]) * (float)p->f[0])
+KERN_UNARY(round_tens_f64, double, rint(x / p->f[0]) * p->f[0])
 static etch_status *round_to(const etch_val *args, int n_args, etch_tensor *out)
 {
     static const kern_fns plain = { round_f32, round_f64, copy_i64, NULL }, scaled = { round_scaled_f32, round_scaled_f64, copy_i64, NULL },
@@ -191,12 +180,12 @@ KERNEL(round) { KERN_BEGIN(1, 1); return round_to(args, 1, outs[0]); }
 KERNEL(round_decimals) { KERN_BEGIN(2, 1); return round_to(args, n_args, outs[0]); }
 
 // logit(x, eps): x is clamped to [eps, 1 - eps] when eps is given.
-UN(logit_f32, float, logf(x / (1.0f - x)))
-UN(logit_f64, double, log(x / (1.0 - x)))
+KERN_UNARY(logit_f32, float, logf(x / (1.0f - x)))
+KERN_UNARY(logit_f64, double, log(x / (1.0 - x)))
 static float clamp_f32(float x, float eps) { return x < eps ? eps : x > 1.0f - eps ? 1.0f - eps : x; }
 static double clamp_f64(double x, double eps) { return x < eps ? eps : x > 1.0 - eps ? 1.0 - eps : x; }
-UN(logit_eps_f32, float, logf(clamp_f32(x, (float)p->f[0]) / (1.0f - clamp_f32(x, (float)p->f[0]))))
-UN(logit_eps_f64, double, log(clamp_f64(x, p->f[0]) / (1.0 - clamp_f64(x, p->f[0]))))
+KERN_UNARY(logit_eps_f32, float, logf(clamp_f32(x, (float)p->f[0]) / (1.0f - clamp_f32(x, (float)p->f[0]))))
+KERN_UNARY(logit_eps_f64, double, log(clamp_f64(x, p->f[0]) / (1.0 - clamp_f64(x, p->f[0]))))
 KERNEL(logit)
 {
     static const kern_fns plain = { logit_f32, logit_f64, NULL, NULL }, with_eps = { logit_eps_f32, logit_eps_f64, NULL, NULL };
@@ -207,8 +196,8 @@ KERNEL(logit)
 }
 
 // nan_to_num(x, nan, posinf, neginf): absent infinities become the largest finite values of the dtype.
-UN(nan_to_num_f32, float, x != x ? (float)p->f[0] : x == INFINITY ? (float)p->f[1] : x == -INFINITY ? (float)p->f[2] : x)
-UN(nan_to_num_f64, double, x != x ? p->f[0] : x == INFINITY ? p->f[1] : x == -INFINITY ? p->f[2] : x)
+KERN_UNARY(nan_to_num_f32, float, x != x ? (float)p->f[0] : x == INFINITY ? (float)p->f[1] : x == -INFINITY ? (float)p->f[2] : x)
+KERN_UNARY(nan_to_num_f64, double, x != x ? p->f[0] : x == INFINITY ? p->f[1] : x == -INFINITY ? p->f[2] : x)
 KERNEL(nan_to_num)
 {
     static const kern_fns f = { nan_to_num_f32, nan_to_num_f64, copy_i64, NULL };
@@ -250,8 +239,8 @@ TEST_FN(isposinf, isposinf_f64, double, x == INFINITY)
 TEST_FN(signbit, signbit_f64, double, signbit(x) != 0)
 TEST_FN(logical_not, not_b8, uint8_t, !x)
 
-UN(bitnot_i64, int64_t, ~x)
-UN(bitnot_bool, int64_t, !x)
+KERN_UNARY(bitnot_i64, int64_t, ~x)
+KERN_UNARY(bitnot_bool, int64_t, !x)
 KERNEL(bitwise_not)
 {
     KERN_BEGIN(1, 1);
