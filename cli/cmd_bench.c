@@ -312,7 +312,7 @@ etch_status *etch_cmd_bench(int argc, char **argv)
         ETCH_CLI_KV_CACHE(o.kv_cache),
         { "--runs", "-n", ETCH_OPT_INT, &o.runs, "N", "timed calls of a method, timed prefills of a decoder (default 5)", 1, 100000, false, NULL },
         { "--tokens", NULL, ETCH_OPT_INT, &o.tokens, "N", "timed decoding steps of a decoder (default 64)", 1, 100000, false, NULL },
-        { "--method", "-m", ETCH_OPT_STR, &o.method, "NAME", "time this method on made-up inputs (default: a decoder as such, else all)", 0, 0, false, NULL },
+        { "--method", "-m", ETCH_OPT_STR, &o.method, "NAME", "time this method on made-up inputs (default: a decoder, else all)", 0, 0, false, NULL },
         { "--shapes", NULL, ETCH_OPT_STR, &o.shapes, "SIZES", "sizes of the inputs in order, 1x3x224x224,8 (default: the largest)", 0, 0, false, NULL },
         { "--json", NULL, ETCH_OPT_FLAG, &o.json, NULL, "print one JSON object", 0, 0, false, NULL },
         { 0 },

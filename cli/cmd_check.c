@@ -66,8 +66,8 @@ etch_status *etch_cmd_check(int argc, char **argv)
         { "--quiet", "-q", ETCH_OPT_FLAG, &job.quiet, NULL, "no progress on the terminal", 0, 0, false, NULL },
         { 0 },
     };
-    const etch_cmd cmd = { "check", "Says whether a model exports, what runs where, and how big the file and its memory will be. Weights are not needed.\n"
-                           "Exit code 0: it exports; 1: it does not, and the reason; 2: the command line is wrong.", NULL, 0, 0,
+    const etch_cmd cmd = { "check", "Says whether a model exports, what runs where, and how big the file and its memory will be.\n"
+                           "Weights are not needed. Exit code 0: it exports; 1: it does not, and why; 2: a wrong command line.", NULL, 0, 0,
                            "  etch check --model models/tiny\n"
                            "  etch check --model config.json --qlinear 8da4w --max_seq_len 4096 --json", opts };
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, NULL, &done));

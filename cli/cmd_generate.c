@@ -123,7 +123,7 @@ etch_status *etch_cmd_generate(int argc, char **argv)
     };
     const etch_cmd cmd = { "generate", "Generates text with an exported language model.", "FILE.pte", 1, 1,
                            "  etch generate out/model.pte --prompt \"In the beginning\"\n"
-                           "  etch generate out/model.pte -p \"And it came to pass\" -n 100 --temperature 0.8 --top_p 0.95 --seed 7", opts };
+                           "  etch generate out/model.pte -p \"And it came\" -n 100 --temperature 0.8 --top_p 0.95 --seed 7", opts };
     bool done;
     const char *file = NULL;
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &file, &done));

@@ -20,7 +20,7 @@ etch_status *etch_cmd_pull(int argc, char **argv)
         { "--quiet", "-q", ETCH_OPT_FLAG, &quiet, NULL, "no progress on the terminal", 0, 0, false, "Output" },
         { 0 },
     };
-    const etch_cmd cmd = { "pull", "Downloads what an export reads of a Hub model, and prints the folder. HF_ENDPOINT, HF_HOME and HF_HUB_OFFLINE are honoured.", "ID", 1, 1,
+    const etch_cmd cmd = { "pull", "Downloads what an export reads of a Hub model, and prints the folder.\nHF_ENDPOINT, HF_HOME and HF_HUB_OFFLINE are honoured.", "ID", 1, 1,
                            "  etch pull HuggingFaceTB/SmolLM2-135M\n"
                            "  etch export --model \"$(etch pull OWNER/NAME --revision v1.0)\" -o out", opts };
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &r.id, &done));

@@ -317,9 +317,9 @@ etch_status *etch_cmd_verify(int argc, char **argv)
     };
     const etch_cmd cmd = { "verify",
                            "Replays recorded calls of a program and compares its outputs.\n\n"
-                           "Tolerance: at most 1e-4 of the largest value of a float32 output (float16 4e-3, bfloat16 3e-2, integers 0);\n"
-                           "where activations are quantized at run time 1e-2, and 5e-3 relative RMS (float16 2e-2, bfloat16 0.15), since one on\n"
-                           "a rounding tie moves by 1/255 of its row's range.",
+                           "Tolerance: 1e-4 of the largest value of a float32 output (float16 4e-3, bfloat16 3e-2, integers 0);\n"
+                           "where activations are quantized at run time 1e-2, and 5e-3 relative RMS (float16 2e-2, bfloat16\n"
+                           "0.15), since one on a rounding tie moves by 1/255 of its row's range.",
                            "FILE.pte IO.safetensors", 2, 2,
                            "  etch verify model.pte io.safetensors\n"
                            "  etch verify model.pte io.safetensors --ties", opts };

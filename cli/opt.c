@@ -150,23 +150,33 @@ etch_status *etch_opt_parse(const etch_cmd *cmd, int argc, char **argv, const ch
     return NULL;
 }
 
+static const etch_opt *line_of(const etch_opt *o, char *left, size_t size)  // the rows of one line of help; the last of them
+{
+    size_t n = 0;
+    for (;; o++) {
+        int more = snprintf(left + n, size - n, "%s%s%s%s%s%s", n ? ", " : "", o->alias ? o->alias : "", o->alias ? ", " : "", o->name, o->arg ? " " : "",
+                            o->arg ? o->arg : "");
+        n += more > 0 ? (size_t)more : 0;
+        if (o->help || n >= size) return o;
+    }
+}
+
 void etch_opt_print_help(const etch_cmd *cmd)
 {
     printf("%s\n\nUsage: etch %s%s%s%s\n", cmd->summary, cmd->name, cmd->positionals ? " " : "", cmd->positionals ? cmd->positionals : "",
            cmd->opts && cmd->opts->name ? " [options]" : "");
     if (cmd->examples) printf("\nExamples:\n%s\n", cmd->examples);
-    const char *group = "Options";
-    bool fresh = true;
+    enum { WIDEST = 34 };  // of the column of names; longer ones push their help to the right
+    char left[128];
+    int column = 0;
     for (const etch_opt *o = cmd->opts; o && o->name; o++) {
-        if (o->group) {
-            group = o->group;
-            fresh = true;
-        }
-        if (fresh) printf("\n%s:\n", group);
-        fresh = false;
-        char left[128];
-        snprintf(left, sizeof left, "%s%s%s%s%s", o->alias ? o->alias : "", o->alias ? ", " : "", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
-        if (strlen(left) > 32) printf("  %s\n  %-32s %s%s\n", left, "", o->help, o->required ? " (required)" : "");
-        else printf("  %-32s %s%s\n", left, o->help, o->required ? " (required)" : "");
+        o = line_of(o, left, sizeof left);
+        int width = (int)strlen(left);
+        if (width <= WIDEST && width > column) column = width;
+    }
+    for (const etch_opt *o = cmd->opts; o && o->name; o++) {
+        if (o->group || o == cmd->opts) printf("\n%s:\n", o->group ? o->group : "Options");
+        o = line_of(o, left, sizeof left);
+        printf("  %-*s  %s%s\n", column, left, o->help, o->required ? " (required)" : "");
     }
 }

@@ -22,7 +22,7 @@ typedef struct etch_opt {
     etch_opt_kind kind;
     void *target;         // left untouched when the option is absent: set the default first
     const char *arg;      // "DIR"; for CHOICE the choices themselves, "a|b|c"
-    const char *help;     // one line; states unit and default
+    const char *help;     // one line; states unit and default. NULL: the next row's line of help has this row too, and speaks of both
     int64_t min, max;     // INT
     bool required;
     const char *group;    // heading in the help, NULL: as the row before

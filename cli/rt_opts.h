@@ -6,6 +6,7 @@
 #include "rt/rt.h"
 
 #define ETCH_CLI_KV_CACHE(target) \
-    { "--kv_cache", NULL, ETCH_OPT_CHOICE, &(target), etch_rt_kv_caches, "type of the cache kept by the runtime (default file: as the program says)", 0, 0, false, NULL }
+    { "--kv_cache", NULL, ETCH_OPT_CHOICE, &(target), etch_rt_kv_caches, "type of the cache kept by the runtime (default: the file's)", \
+      0, 0, false, NULL }
 
 #endif

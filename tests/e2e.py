@@ -5,6 +5,7 @@ etch's runtime, and check that bad input gives a clear error, a non-zero exit co
 """
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -206,10 +207,30 @@ def bad_command_lines(tmp):
     refused("export", "--model", TINY, "-o", tmp + "/o", "--max_seq_len", "0", says=["--max_seq_len"], code=2, no_file=tmp)
     refused("export", "--model", TINY, "-o", tmp + "/o", "--task", "juggling", says=["juggling", "text-generation"], code=2, no_file=tmp)
     refused("export", "--model", TINY, "-o", tmp + "/o", "--qlinear_group_size", "32", says=["--qlinear"], code=2, no_file=tmp)
-    assert etch("export", "--help").returncode == 0
-    for command in ("export", "trace", "lower", "run", "verify", "inspect", "generate", "bench", "profile"):
+
+
+def source_of(*path):
+    with open(os.path.join(ROOT, *path)) as f:
+        return f.read()
+
+
+@test
+def help_fits_a_screen(tmp):
+    """At most 40 lines of 100 columns, in which every flag stands; those of `export` stand in the guide too."""
+    job = source_of("cli", "job_opts.h")
+    rows = {part: set(re.findall(r'\{ "(--[\w-]+)"', text)) for part, text in zip(("MODEL", "PT2", "LOWER"), re.split(r"(?<=\n)#define ", job)[2:])}
+    assert {"--model", "--offline"} <= rows["MODEL"] and rows["PT2"] == {"--pt2"} and {"--qlinear", "--qparams"} <= rows["LOWER"], rows
+    commands = re.findall(r'COMMAND\((\w+), "(\w+)"', source_of("cli", "commands.def"))
+    assert len(commands) >= 12, commands
+    for name, command in commands:
         text = ok(command, "--help").stdout
-        assert len(text.splitlines()) <= 60 and "Usage: etch " + command in text, command
+        assert "Usage: etch " + command in text, command
+        assert len(text.splitlines()) <= 40 and max(map(len, text.splitlines())) <= 100, text
+        code = source_of("cli", f"cmd_{name}.c")
+        flags = set(re.findall(r'\{ "(--[\w-]+)"', code)).union(*(rows[part] for part in rows if f"ETCH_JOB_{part}_OPT" in code))
+        for flag in flags:
+            assert re.search(rf"{flag}\b(?![-_])", text), f"{command} --help does not speak of {flag}"
+            assert command != "export" or re.search(rf"{flag}\b(?![-_])", source_of("docs", "EXPORTING.md")), f"docs/EXPORTING.md does not speak of {flag}"
 
 
 @test
