@@ -211,7 +211,7 @@ etch_status *etch_cmd_profile(int argc, char **argv)
         { "--threads", "-t", ETCH_OPT_INT, &o.threads, "N", "threads (default: one per core)", 1, 64, false, NULL },
         ETCH_CLI_KV_CACHE(o.kv_cache),
         { "--runs", "-n", ETCH_OPT_INT, &o.runs, "N", "calls to average (default 5)", 1, 100000, false, NULL },
-        { "--by", NULL, ETCH_OPT_CHOICE, &o.by, "op|shape|step", "a row for each operator and kernel, tensors too, or step (default op)", 0, 0, false, NULL },
+        { "--by", NULL, ETCH_OPT_CHOICE, &o.by, "op|shape|step", "rows by operator and kernel, tensors too, or step (default op)", 0, 0, false, NULL },
         { "--top", NULL, ETCH_OPT_INT, &o.top, "N", "rows of the table (default 30)", 1, 1000000, false, NULL },
         { "--trace", NULL, ETCH_OPT_STR, &o.trace, "FILE.json", "write every step in the trace format that Perfetto opens", 0, 0, false, NULL },
         { "--json", NULL, ETCH_OPT_FLAG, &o.json, NULL, "print one JSON object", 0, 0, false, NULL },
