@@ -36,9 +36,7 @@ static json_t *tensors(const etch_quant_report *q)
         json_t *o = json_pack("{s:o, s:s, s:i, s:I, s:I}", "name", text(e->name), "scheme", e->scheme, "bits", e->bits, "rows", (json_int_t)e->rows, "columns",
                               (json_int_t)e->columns);
         if (e->group) json_object_set_new(o, "group", json_integer(e->group));
-        double bytes = (double)e->rows * (double)e->columns * e->bits / 8;
-        if (e->group) bytes += (double)e->rows * (double)(e->columns / e->group) * (e->bits == 4 ? 2 : 4);
-        json_object_set_new(o, "bytes", json_integer((json_int_t)bytes));
+        json_object_set_new(o, "bytes", json_integer(e->bytes));
         if (e->source.len) json_object_set_new(o, "source", text(e->source));
         if (e->source.len && e->group && e->kept >= 0) {
             json_object_set_new(o, "groups", json_integer(e->rows * (e->columns / e->group)));

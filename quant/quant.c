@@ -132,6 +132,10 @@ static etch_status *cast(etch_method *m, etch_node *at, etch_value *v, etch_dtyp
     return add_one(m, at, ETCH_OP__to_copy, args, 2, out);
 }
 
+// Bytes in the file: integers (packed where they have 4 bits) with one scale of so many bytes a group, or plain values.
+static int64_t integer_bytes(const etch_quant_entry *e, int64_t scale) { return e->rows * (e->columns * e->bits / 8 + e->columns / e->group * scale); }
+static int64_t value_bytes(const etch_quant_entry *e, etch_dtype d) { return e->rows * e->columns * (int64_t)etch_dtype_size(d); }
+
 // The scheme for a linear of k columns: the first, the fallback, or none with the reason.
 static etch_quant_kind choose(const etch_quant_opts *o, etch_program *p, int64_t k, int64_t *out_group, etch_str *reason)
 {
@@ -190,6 +194,7 @@ static etch_status *do_linear(etch_program *p, etch_method *m, etch_node *n, lin
     ETCH_TRY(source_of(p, l.w, &e->source));
     e->rows = l.w->t.sizes[l.transposed ? 1 : 0].v;
     e->columns = l.w->t.sizes[l.transposed ? 0 : 1].v;
+    e->bytes = value_bytes(e, l.w->t.dtype);
     int64_t group;
     etch_quant_kind kind = choose(o, p, e->columns, &group, &e->reason);
     const int row = row_of(kind);
@@ -212,6 +217,7 @@ static etch_status *do_linear(etch_program *p, etch_method *m, etch_node *n, lin
     e->weight = w;
     const etch_val bias = l.b ? etch_val_tensor(&l.b->t) : etch_val_none();
     if (!values) {
+        e->bytes = integer_bytes(e, s.bits == 4 ? 2 : 4);  // XNNPACK takes the scales of groups in bfloat16
         const etch_val args[5] = { etch_val_tensor(&l.x->t), etch_val_tensor(&q->t), etch_val_tensor(&scales->t), bias, etch_val_int(s.bits) };
         ETCH_TRY(add_one(m, n, channel ? ETCH_OP_etch_linear_channel : ETCH_OP_etch_linear_dynamic, args, 5, &y));
     } else {
@@ -235,6 +241,7 @@ static etch_status *do_embedding(etch_program *p, etch_method *m, etch_node *n, 
     *e = (etch_quant_entry){ .name = name_of(m, w, n), .scheme = "float", .bits = (int)etch_dtype_size(w->t.dtype) * 8, .rows = w->t.sizes[0].v,
                              .columns = w->t.sizes[1].v, .kept = -1, .relative_rms = -1 };
     ETCH_TRY(source_of(p, w, &e->source));
+    e->bytes = value_bytes(e, w->t.dtype);
     int64_t k = e->columns, group = o->embedding_group;
     if (group && k % group) e->reason = etch_arena_printf(&p->arena, "%lld columns are no multiple of the group size %lld", (long long)k, (long long)group);
     else if (o->embedding == ETCH_QUANT_4W && k % 2) e->reason = ETCH_LIT("an odd number of columns cannot be packed");
@@ -249,6 +256,7 @@ static etch_status *do_embedding(etch_program *p, etch_method *m, etch_node *n, 
     e->scales = scales;
     e->weight = w;
     ETCH_TRY(cast(m, n, scales, n->outs[0]->t.dtype, &scales));
+    e->bytes = integer_bytes(e, (int64_t)etch_dtype_size(scales->t.dtype));
     stored = q;
     if (s.bits == 4) {
         const etch_val args[2] = { etch_val_tensor(&q->t), etch_val_bool(true) };
@@ -290,6 +298,7 @@ static etch_status *list_others(etch_program *p, etch_method *m, etch_quant_repo
         const int64_t cols = v->t.rank ? v->t.sizes[v->t.rank - 1].v : 1, numel = etch_numel(&v->t);
         *e = (etch_quant_entry){ .name = v->fqn, .scheme = "float", .bits = (int)etch_dtype_size(v->t.dtype) * 8, .rows = cols ? numel / cols : 0, .columns = cols,
                                  .source = from, .kept = -1, .relative_rms = -1, .reason = ETCH_LIT("stored dequantised: no flag asks for integers here") };
+        e->bytes = value_bytes(e, v->t.dtype);
     }
     return NULL;
 }

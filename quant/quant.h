@@ -40,6 +40,7 @@ typedef struct etch_quant_entry {
     etch_value *q, *scales, *weight;  // of the node etch::quantize; NULL when float
     etch_str source;                  // how the checkpoint holds it ("Q4_0", "GPTQ 4 bits"); empty for floats
     int64_t kept;                     // of rows * columns / group groups, those that kept the checkpoint's integers; < 0: not known, as below
+    int64_t bytes;                    // of the weight in the file, its scales included; what several uses share is written once
     double relative_rms;              // of the stored against the given values; < 0: not known (float, or merged with an equal tensor)
 } etch_quant_entry;
 

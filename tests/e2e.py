@@ -98,6 +98,44 @@ def weights_of(folder):
         return [k for k in json.loads(f.read(n)) if k != "__metadata__"]
 
 
+SCHEMES = [  # of linears, group, of embeddings, group, type, recipe
+    ("8da4w", 32, "4w", 0, "float32", "xnnpack"), ("8da4w", 0, "8w", 32, "float16", "xnnpack"), ("8da8w", 0, "4w", 32, "bfloat16", "xnnpack"),
+    ("4w", 32, "4w", 64, "float32", "xnnpack"), ("8w", 0, "8w", 0, "float32", "xnnpack"), ("8w", 32, "8w", 0, "float16", "portable"),
+]
+
+
+def scheme_test(linear, group, embedding, embedding_group, dtype, recipe):
+    def run(tmp):
+        flags = ["--qlinear", linear, "--qembedding", embedding, "--qembedding_group_size", str(embedding_group), "--dtype", dtype, "--recipe", recipe]
+        ok("export", "--model", TINY, *flags, *(["--qlinear_group_size", str(group)] if linear != "8da8w" else []), "-o", tmp)
+        with open(os.path.join(tmp, "report.json")) as f:
+            report = json.load(f)
+        file = json.loads(ok("inspect", "--json", os.path.join(tmp, "model.pte")).stdout)
+        named = {e["key"]: e["bytes"] for e in file["named_data"]}
+        tables = [t for t in file["methods"][0]["tensors"] if t["place"] == "constant" and len(t["shape"]) == 2]
+        assert report["program"]["bytes"] == file["bytes"] == os.path.getsize(os.path.join(tmp, "model.pte"))
+        first = file["segments"][0]
+        twice = sum(s["bytes"] for s in file["segments"][1:] if s["offset"] < first["offset"] + first["bytes"])  # named data that are constants too
+        assert report["program"]["named_bytes"] == sum(named.values()) - twice and report["program"]["constant_bytes"] == first["bytes"]
+        assert len({w["name"] for w in report["weights"]}) == len(report["weights"]) - 1 == 29  # the embedding is the head too
+        for i, w in enumerate(report["weights"]):
+            if i and recipe == "xnnpack":
+                held = named[w["name"]] + named.get("scale_" + w["name"], 0)
+            else:  # in the portable program: integers and scales, or one table of floats
+                assert i or w["name"] == "model.embed_tokens.weight", w
+                wanted = [([w["rows"], w["columns"]], dtype[0])]
+                if not i:
+                    wanted = [([w["rows"], w["columns"] * w["bits"] // 8], "u" if w["bits"] == 4 else "i"), ([w["rows"], w["columns"] // w["group"]], dtype[0])]
+                held = sum(next(t["bytes"] for t in tables if t["shape"] == shape and t["dtype"][0] == kind) for shape, kind in wanted)
+            assert w["bytes"] == held, (w, held)
+    run.__name__ = f"report_counts_bytes_{linear}_{group}_{embedding}_{embedding_group}_{dtype}_{recipe}"
+    test(run)
+
+
+for scheme in SCHEMES:
+    scheme_test(*scheme)
+
+
 # Commands on official files, where the reference folder is present
 
 def official(case):
