@@ -33,6 +33,8 @@
 // With --pt2 the options in front of it, which speak of tracing, are refused.
 etch_status *etch_job_pt2_check(const etch_job *job, const etch_opt *opts) ETCH_MUST_USE;
 
+#define ETCH_JOB_NO_PACKING "a layout of CUDA and Metal kernels, which no recipe of etch has; leave it out"
+
 // What is done to the traced graph: `etch export` and `etch check`.
 #define ETCH_JOB_LOWER_OPTS(job) \
     { "--recipe", NULL, ETCH_OPT_CHOICE, &(job).recipe, "xnnpack|portable", "backend (default xnnpack)", 0, 0, false, \
@@ -49,6 +51,10 @@ etch_status *etch_job_pt2_check(const etch_job *job, const etch_opt *opts) ETCH_
     { "--qembedding_encoder", NULL, ETCH_OPT_CHOICE, &(job).qembedding_encoder, "4w|8w", NULL, 0, 0, false, NULL }, \
     { "--qembedding_encoder_group_size", NULL, ETCH_OPT_INT, &(job).qembedding_encoder_group_size, "N", "of an encoder (default 0)", \
       0, 1 << 20, false, NULL }, \
-    { "--qparams", NULL, ETCH_OPT_CHOICE, &(job).qparams, "hqq|minmax", "how scales are chosen (default hqq)", 0, 0, false, NULL }
+    { "--qparams", NULL, ETCH_OPT_CHOICE, &(job).qparams, "hqq|minmax", "how scales are chosen (default hqq)", 0, 0, false, NULL }, \
+    { "--device", NULL, ETCH_OPT_ONLY, NULL, "cpu", "the programs of etch's recipes run on processors; leave it out, or say cpu", 0, 0, false, NULL }, \
+    { "--qlinear_packing_format", NULL, ETCH_OPT_ONLY, NULL, "", ETCH_JOB_NO_PACKING, 0, 0, false, NULL }, \
+    { "--qlinear_encoder_packing_format", NULL, ETCH_OPT_ONLY, NULL, "", ETCH_JOB_NO_PACKING, 0, 0, false, NULL }, \
+    { "--quantize_dtype", NULL, ETCH_OPT_ONLY, NULL, "", "etch quantizes what --dtype makes of the weights; leave it out", 0, 0, false, NULL }
 
 #endif

@@ -49,11 +49,17 @@ static const etch_opt *find(const etch_cmd *cmd, const char *word, size_t len)
     return NULL;
 }
 
+static const etch_opt *shown(const etch_opt *o)  // the first row from `o` on that the help text has
+{
+    while (o && o->kind == ETCH_OPT_ONLY && o->name) o++;
+    return o && o->name ? o : NULL;
+}
+
 static etch_status *unknown(const etch_cmd *cmd, const char *word)
 {
     const char *names[128];
     int n = 0;
-    for (const etch_opt *o = cmd->opts; o && o->name && n < 127; o++) names[n++] = o->name;
+    for (const etch_opt *o = cmd->opts; (o = shown(o)) && n < 127; o++) names[n++] = o->name;
     names[n] = NULL;
     const char *near = etch_nearest(word, names);
     if (near) return ETCH_ERR(ETCH_USAGE, "unknown option '%s'; did you mean '%s'?", word, near);
@@ -99,6 +105,9 @@ static etch_status *set(const etch_opt *o, const char *value)
         *(double *)o->target = v;
         return NULL;
     }
+    case ETCH_OPT_ONLY:
+        if (!*value || strcmp(value, o->arg)) return ETCH_ERR(ETCH_USAGE, "%s %s: %s", o->name, value, o->help);
+        return NULL;
     }
     return ETCH_ERR(ETCH_INTERNAL, "%s has an unknown kind", o->name);
 }
@@ -169,12 +178,12 @@ void etch_opt_print_help(const etch_cmd *cmd)
     enum { WIDEST = 34 };  // of the column of names; longer ones push their help to the right
     char left[128];
     int column = 0;
-    for (const etch_opt *o = cmd->opts; o && o->name; o++) {
+    for (const etch_opt *o = cmd->opts; (o = shown(o)); o++) {
         o = line_of(o, left, sizeof left);
         int width = (int)strlen(left);
         if (width <= WIDEST && width > column) column = width;
     }
-    for (const etch_opt *o = cmd->opts; o && o->name; o++) {
+    for (const etch_opt *o = cmd->opts; (o = shown(o)); o++) {
         if (o->group || o == cmd->opts) printf("\n%s:\n", o->group ? o->group : "Options");
         o = line_of(o, left, sizeof left);
         printf("  %-*s  %s%s\n", column, left, o->help, o->required ? " (required)" : "");

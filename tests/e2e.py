@@ -245,6 +245,11 @@ def bad_command_lines(tmp):
     refused("export", "--model", TINY, "-o", tmp + "/o", "--max_seq_len", "0", says=["--max_seq_len"], code=2, no_file=tmp)
     refused("export", "--model", TINY, "-o", tmp + "/o", "--task", "juggling", says=["juggling", "text-generation"], code=2, no_file=tmp)
     refused("export", "--model", TINY, "-o", tmp + "/o", "--qlinear_group_size", "32", says=["--qlinear"], code=2, no_file=tmp)
+    # Flags of the official exporter for other devices, and one that would change the integers.
+    for flag, value, says in (("--device", "cuda:0", "processors"), ("--qlinear_packing_format", "tile_packed_to_4d", "CUDA"),
+                              ("--qlinear_encoder_packing_format", "tile_packed_to_4d", "CUDA"), ("--quantize_dtype", "bfloat16", "--dtype")):
+        refused("export", "--model", TINY, "-o", tmp + "/o", flag, value, says=[f"{flag} {value}", says], code=2, no_file=tmp)
+    ok("check", "--model", TINY, "--device", "cpu")
 
 
 def source_of(*path):
@@ -256,7 +261,8 @@ def source_of(*path):
 def help_fits_a_screen(tmp):
     """At most 40 lines of 100 columns, in which every flag stands; those of `export` stand in the guide too."""
     job = source_of("cli", "job_opts.h")
-    rows = {part: set(re.findall(r'\{ "(--[\w-]+)"', text)) for part, text in zip(("MODEL", "PT2", "LOWER"), re.split(r"(?<=\n)#define ", job)[2:])}
+    rows = {part: set(re.findall(r'\{ "(--[\w-]+)"(?!, NULL, ETCH_OPT_ONLY)', re.search(rf"#define ETCH_JOB_{part}_OPTS?\(job\)((?:.*\\\n)*.*)", job)[1]))
+            for part in ("MODEL", "PT2", "LOWER")}
     assert {"--model", "--offline"} <= rows["MODEL"] and rows["PT2"] == {"--pt2"} and {"--qlinear", "--qparams"} <= rows["LOWER"], rows
     commands = re.findall(r'COMMAND\((\w+), "(\w+)"', source_of("cli", "commands.def"))
     assert len(commands) >= 12, commands
