@@ -308,7 +308,7 @@ etch_status *etch_cmd_bench(int argc, char **argv)
 {
     options o = { .runs = 5, .tokens = 64 };
     etch_opt opts[] = {
-        { "--threads", "-t", ETCH_OPT_INT, &o.threads, "N", "threads (default: one per core)", 1, 64, false, "Options" },
+        ETCH_CLI_THREADS(o.threads),
         ETCH_CLI_KV_CACHE(o.kv_cache),
         { "--runs", "-n", ETCH_OPT_INT, &o.runs, "N", "timed calls of a method, timed prefills of a decoder (default 5)", 1, 100000, false, NULL },
         { "--tokens", NULL, ETCH_OPT_INT, &o.tokens, "N", "timed decoding steps of a decoder (default 64)", 1, 100000, false, NULL },

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/file.h"
 #include "cli/opt.h"
 #include "cli/rt_opts.h"
 #include "rt/lm.h"
@@ -12,8 +13,8 @@
 etch_status *etch_cmd_generate(int argc, char **argv);
 
 typedef struct generate_args {
-    const char *file, *prompt, *tokenizer, *kv_cache;
-    int64_t max_new_tokens, top_k, seed;
+    const char *file, *prompt, *prompt_file, *tokenizer, *kv_cache;
+    int64_t max_new_tokens, top_k, seed, threads;
     double temperature, top_p;
     bool quiet, ids;
 } generate_args;
@@ -53,20 +54,21 @@ static etch_status *print_new(const etch_tok *tok, const etch_ids *ids, size_t *
     return s;
 }
 
-static etch_status *put(etch_ids *ids, int32_t id)
+// The text of --prompt, or of --prompt_file without the newline that ends it; `buf` holds it in that case.
+static etch_status *prompt_of(const generate_args *a, etch_buf *buf, etch_str *out)
 {
-    if (ids->len == ids->cap) {
-        size_t cap = ids->cap ? ids->cap * 2 : 64;
-        int32_t *p = realloc(ids->ptr, cap * sizeof *p);
-        if (!p) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
-        ids->ptr = p;
-        ids->cap = cap;
+    if (a->prompt) {
+        *out = etch_str_of(a->prompt);
+        return NULL;
     }
-    ids->ptr[ids->len++] = id;
+    const char *path = strcmp(a->prompt_file, "-") ? a->prompt_file : "/dev/stdin";
+    ETCH_TRYF(etch_file_read(path, buf), "--prompt_file %s", a->prompt_file);
+    if (buf->len && buf->ptr[buf->len - 1] == '\n') buf->len--;
+    *out = etch_buf_str(buf);
     return NULL;
 }
 
-static etch_status *generate(const generate_args *a, etch_lm *lm, const etch_tok *tok)
+static etch_status *generate(const generate_args *a, etch_str prompt, etch_lm *lm, const etch_tok *tok)
 {
     etch_ids ids = { 0 };
     etch_sample_pair *scratch = NULL;
@@ -74,9 +76,9 @@ static etch_status *generate(const generate_args *a, etch_lm *lm, const etch_tok
     const float *logits = NULL;
     size_t printed = 0, n_prompt = 0;
     double start = seconds(), prefill = 0;
-    etch_status *s = etch_tok_encode(tok, etch_str_of(a->prompt), true, &ids);
+    etch_status *s = etch_tok_encode(tok, prompt, true, &ids);
     n_prompt = ids.len;
-    if (!s && !n_prompt) s = ETCH_ERR(ETCH_USAGE, "--prompt: the text has no tokens");
+    if (!s && !n_prompt) s = ETCH_ERR(ETCH_USAGE, "the prompt has no tokens");
     if (!s) s = etch_lm_feed(lm, ids.ptr, ids.len, &logits);
     prefill = seconds() - start;
     start = seconds();
@@ -85,7 +87,7 @@ static etch_status *generate(const generate_args *a, etch_lm *lm, const etch_tok
         int32_t id;
         s = etch_sample(&sampler, logits, lm->vocab_size, &scratch, &id);
         if (s || etch_lm_is_eos(lm, id)) break;
-        s = put(&ids, id);
+        s = etch_ids_push(&ids, id);
         made++;
         if (!s && !a->ids) s = print_new(tok, &ids, &printed, false);
         if (s || made == a->max_new_tokens || lm->position == lm->max_seq_len) break;
@@ -109,9 +111,11 @@ etch_status *etch_cmd_generate(int argc, char **argv)
 {
     generate_args a = { .max_new_tokens = 64, .top_p = 1, .seed = 0 };
     etch_opt opts[] = {
-        { "--prompt", "-p", ETCH_OPT_STR, &a.prompt, "TEXT", "what the text starts with", 0, 0, true, "Text" },
+        { "--prompt", "-p", ETCH_OPT_STR, &a.prompt, "TEXT", "what the text starts with", 0, 0, false, "Text" },
+        { "--prompt_file", "-f", ETCH_OPT_STR, &a.prompt_file, "FILE", "the same from a file (- is standard input)", 0, 0, false, NULL },
         { "--max_new_tokens", "-n", ETCH_OPT_INT, &a.max_new_tokens, "N", "how many tokens at the most (default 64)", 1, 1 << 24, false, NULL },
         { "--tokenizer", NULL, ETCH_OPT_STR, &a.tokenizer, "FILE", "tokenizer.json (default: beside the .pte)", 0, 0, false, NULL },
+        ETCH_CLI_THREADS(a.threads),
         ETCH_CLI_KV_CACHE(a.kv_cache),
         { "--temperature", NULL, ETCH_OPT_FLOAT, &a.temperature, "T", "0 takes the likeliest token (default 0)", 0, 0, false, "Sampling" },
         { "--top_k", NULL, ETCH_OPT_INT, &a.top_k, "K", "keep the K likeliest tokens (default all)", 1, 1 << 24, false, NULL },
@@ -129,17 +133,26 @@ etch_status *etch_cmd_generate(int argc, char **argv)
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &file, &done));
     if (done) return NULL;
     a.file = file;
+    if (!a.prompt == !a.prompt_file) return ETCH_ERR(ETCH_USAGE, "give either --prompt TEXT or --prompt_file FILE");
     if (a.top_p <= 0 || a.top_p > 1) return ETCH_ERR(ETCH_USAGE, "--top_p: %g is outside 0 (exclusive) to 1", a.top_p);
     etch_tok *tok = NULL;
     etch_rt *rt = NULL;
     etch_lm lm = { 0 };
-    etch_status *s = etch_rt_open(file, &(etch_rt_options){ .kv_cache = a.kv_cache }, &rt);
+    etch_buf text = { 0 };
+    etch_str prompt = { 0 };
+    etch_status *s = prompt_of(&a, &text, &prompt);
+    if (s) {
+        etch_buf_deinit(&text);
+        return s;
+    }
+    s = etch_rt_open(file, &(etch_rt_options){ .n_threads = (int)a.threads, .kv_cache = a.kv_cache }, &rt);
     if (!s) s = etch_lm_open(rt, &lm);
     if (!s) s = load_tokenizer(&a, &tok);
-    if (!s) s = generate(&a, &lm, tok);
+    if (!s) s = generate(&a, prompt, &lm, tok);
     etch_lm_close(&lm);
     if (rt) etch_rt_close(rt);
     etch_tok_destroy(tok);
+    etch_buf_deinit(&text);
     if (s) ETCH_TRYF(s, "%s", file);
     return NULL;
 }

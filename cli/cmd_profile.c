@@ -208,7 +208,7 @@ etch_status *etch_cmd_profile(int argc, char **argv)
     etch_opt opts[] = {
         { "--method", "-m", ETCH_OPT_STR, &o.method, "NAME", "method to run on made-up inputs (default forward)", 0, 0, false, "Options" },
         { "--shapes", NULL, ETCH_OPT_STR, &o.shapes, "SIZES", "sizes of the inputs in order, 1x1,1 (default: the largest)", 0, 0, false, NULL },
-        { "--threads", "-t", ETCH_OPT_INT, &o.threads, "N", "threads (default: one per core)", 1, 64, false, NULL },
+        ETCH_CLI_THREADS(o.threads),
         ETCH_CLI_KV_CACHE(o.kv_cache),
         { "--runs", "-n", ETCH_OPT_INT, &o.runs, "N", "calls to average (default 5)", 1, 100000, false, NULL },
         { "--by", NULL, ETCH_OPT_CHOICE, &o.by, "op|shape|step", "rows by operator and kernel, tensors too, or step (default op)", 0, 0, false, NULL },

@@ -112,7 +112,7 @@ etch_status *etch_cmd_run(int argc, char **argv)
         { "--inputs", "-i", ETCH_OPT_STR, &o.inputs, "FILE", "safetensors with in0, in1, ...", 0, 0, false, "Options" },
         { "--outputs", "-o", ETCH_OPT_STR, &o.outputs, "FILE", "safetensors to write out0, out1, ... to", 0, 0, false, NULL },
         { "--method", "-m", ETCH_OPT_STR, &o.method, "NAME", "method to call (default forward)", 0, 0, false, NULL },
-        { "--threads", "-t", ETCH_OPT_INT, &o.threads, "N", "threads (default: one per core)", 1, 64, false, NULL },
+        ETCH_CLI_THREADS(o.threads),
         ETCH_CLI_KV_CACHE(o.kv_cache),
         { 0 },
     };

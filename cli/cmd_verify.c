@@ -310,7 +310,7 @@ etch_status *etch_cmd_verify(int argc, char **argv)
         { "--atol", NULL, ETCH_OPT_FLOAT, &o.atol, "A", "with --rtol: |a - b| <= A + R |b| by element instead", 0, 0, false, "Options" },
         { "--rtol", NULL, ETCH_OPT_FLOAT, &o.rtol, "R", "(the one that is not given is 0)", 0, 0, false, NULL },
         { "--ties", NULL, ETCH_OPT_FLAG, &o.ties, NULL, "strict, but activations on a rounding tie may go either way", 0, 0, false, NULL },
-        { "--threads", "-t", ETCH_OPT_INT, &o.threads, "N", "threads (default: one per core)", 1, 64, false, NULL },
+        ETCH_CLI_THREADS(o.threads),
         ETCH_CLI_KV_CACHE(o.kv_cache),
         { "--quiet", "-q", ETCH_OPT_FLAG, &o.quiet, NULL, "print only what differs", 0, 0, false, NULL },
         { 0 },

@@ -47,6 +47,13 @@ def tiny_generates_what_pytorch_does(tmp):
         ok("export", "--model", TINY, "--task", "text-generation", "--recipe", recipe, "-o", out)
         r = ok("generate", os.path.join(out, "model.pte"), "--prompt", golden["prompt"], "-n", str(golden["new_tokens"]))
         assert r.stdout == golden["text"] + "\n", f"{r.stdout!r} is not {golden['text']!r}"
+        text = os.path.join(tmp, "prompt.txt")
+        with open(text, "w") as f:
+            f.write(golden["prompt"] + "\n")
+        again = ok("generate", os.path.join(out, "model.pte"), "--prompt_file", text, "-n", str(golden["new_tokens"]), "--threads", "1")
+        assert again.stdout == r.stdout, again.stdout
+        refused("generate", os.path.join(out, "model.pte"), "-f", text, "-p", "x", says=["either --prompt TEXT or --prompt_file"], code=2)
+        refused("generate", os.path.join(out, "model.pte"), "-f", tmp + "/none", says=["--prompt_file", "none"])
         files = set(os.listdir(out))
         assert {"model.pte", "tokenizer.json"} <= files, files
 

@@ -72,7 +72,6 @@ typedef struct etch_tok_model {
     etch_str prefix, suffix;                // continuing_subword_prefix, end_of_word_suffix
     size_t max_chars;                       // WORDPIECE
 } etch_tok_model;
-etch_status *etch_ids_push(etch_ids *ids, int32_t id) ETCH_MUST_USE;
 etch_status *etch_bpe_encode(const etch_tok_model *m, etch_str piece, etch_ids *out) ETCH_MUST_USE;
 etch_status *etch_unigram_encode(const etch_tok_model *m, etch_str piece, etch_ids *out) ETCH_MUST_USE;
 etch_status *etch_wordpiece_encode(const etch_tok_model *m, etch_str piece, etch_ids *out) ETCH_MUST_USE;

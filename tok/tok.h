@@ -30,6 +30,7 @@ int32_t etch_tok_id(const etch_tok *t, etch_str token);
 int32_t etch_tok_size(const etch_tok *t);
 // Length of the longest prefix of `s` that does not end inside a UTF-8 character (for streaming output).
 size_t etch_utf8_complete(etch_str s);
+etch_status *etch_ids_push(etch_ids *ids, int32_t id) ETCH_MUST_USE;
 void etch_ids_deinit(etch_ids *ids);
 
 #endif
