@@ -7,6 +7,7 @@ import os
 import shutil
 
 import weights
+from odd_model import odd_model
 from harness import ROOT, TINY, etch, main, ok, refused, test
 
 # Tied and untied embeddings, folded norms, sliding windows; every scheme; every type.
@@ -87,39 +88,6 @@ def what_export_refuses_check_refuses(tmp):
     r = etch("check", "--model", TINY, "--task", "fill-mask", "--json")
     told = json.loads(r.stdout)
     assert r.returncode == 1 and told["exports"] is False and "fill-mask" in told["reason"], (r.returncode, told)
-
-
-MISSING = """
-import torch
-import torch.nn.functional as F
-from transformers import LlamaConfig, LlamaForCausalLM
-
-
-class OddConfig(LlamaConfig):
-    model_type = "odd"
-
-
-class OddForCausalLM(LlamaForCausalLM):
-    config_class = OddConfig
-
-    def forward(self, input_ids=None, past_key_values=None, **kwargs):
-        out = super().forward(input_ids=input_ids, past_key_values=past_key_values, **kwargs)
-        out.logits = BODY
-        return out
-"""
-
-
-def odd_model(tmp, body):
-    """A model whose own code calls `body` on its logits."""
-    os.makedirs(tmp)
-    with open(os.path.join(ROOT, "tests", "families", "llama", "config.json")) as f:
-        config = json.load(f)
-    config.update(model_type="odd", architectures=["OddForCausalLM"], auto_map={"AutoConfig": "odd.OddConfig", "AutoModelForCausalLM": "odd.OddForCausalLM"})
-    with open(os.path.join(tmp, "config.json"), "w") as f:
-        json.dump(config, f)
-    with open(os.path.join(tmp, "odd.py"), "w") as f:
-        f.write(MISSING.replace("BODY", body))
-    return tmp
 
 
 @test

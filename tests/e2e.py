@@ -11,6 +11,7 @@ import struct
 import subprocess
 
 import weights
+from odd_model import odd_model
 from harness import ETCH, REFERENCE, ROOT, TINY, Skip, etch, main, ok, refused, sha, test
 
 # Families: the recorded results of PyTorch eager, 8 tokens of prefill and three steps on the cache. float32 against float32 with another summation
@@ -76,6 +77,23 @@ def trace_prints_a_graph_with_state_dict_names(tmp):
     assert r.stdout.startswith("etch-graph"), r.stdout[:100]
     for name in weights_of(TINY):
         assert f'"{name}"' in r.stdout, name
+
+
+@test
+def what_was_assumed_of_sizes(tmp):
+    """Told when some sizes are left out by it; all of it is in the report."""
+    r = ok("export", "--model", TINY, "-o", tmp)
+    assert len(r.stderr.splitlines()) == 2, r.stderr
+    with open(os.path.join(tmp, "report.json")) as f:
+        report = json.load(f)
+    assert report["notes"] == [] and [a["assumed"] for a in report["assumptions"]] == ["s0 != 1", "s0 > 1"], report
+    assert all(".py:" in a["where"] for a in report["assumptions"]), report
+    for body, said in (("out.logits * (2 if input_ids.shape[1] % 48 else 1)", "input_ids [1, 48]"),
+                       ("out.logits * (2 if input_ids.shape[1] < 50 else 1)", "input_ids [1, 50]"),
+                       ("out.logits * (2 if input_ids.shape[1] < 70 else 1)", None), ("out.logits * (2 if input_ids.shape[1] >= 2 else 1)", None)):
+        told = ok("check", "--model", odd_model(os.path.join(tmp, str(abs(hash(body)))), body), "--trust_remote_code", "--max_seq_len", "64").stderr
+        lines = [line for line in told.splitlines() if "traced with" in line]
+        assert len(lines) == bool(said) and all(f"does not hold for {said}: " in line and "odd.py:" in line for line in lines), told
 
 
 @test
@@ -341,11 +359,14 @@ def a_task_that_the_model_does_not_do(tmp):
 
 @test
 def what_cannot_be_traced_is_named_with_its_source_line(tmp):
-    """Models of the library whose own code branches on data, or needs an operator that etch cannot give a symbolic size."""
+    """Models of the library whose own code branches on data, needs an operator that etch cannot give a symbolic size, continues a text by other code
+    than it begins one, or is that of an encoder."""
     refused_models = os.path.join(ROOT, "tests", "refused")
     for name, task, says in (("longformer", "fill-mask", ["data-dependent control flow", "modeling_longformer.py:"]),
                              ("xlnet", "text-generation", ["mems.0", "before the first token"]),
-                             ("dbrx", "text-generation", ["aten::nonzero", "modeling_dbrx.py:"])):
+                             ("dbrx", "text-generation", ["aten::nonzero", "modeling_dbrx.py:"]),
+                             ("prophetnet", "text-generation", ["modeling_prophetnet.py:", "first tokens of a text", "u0 == 0"]),
+                             ("roformer", "text-generation", ["RoFormerLayer", '"is_decoder": true', "fill-mask"])):
         model, out = weights.write_model(name, os.path.join(tmp, name), refused_models), os.path.join(tmp, "out")
         refused("export", "--model", model, "--task", task, "--recipe", "portable", "-o", out, says=says, no_file=out)
 

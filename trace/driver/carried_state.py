@@ -13,6 +13,7 @@ from transformers.cache_utils import (Cache, CacheLayerMixin, DummyLayer, Dynami
                                       LinearAttentionLayer, StaticCache, StaticLayer, StaticSlidingWindowLayer)
 from transformers.configuration_utils import PreTrainedConfig
 
+from etch_trace import assumptions
 from etch_trace.growing_cache import FilledLayer
 from etch_trace.report import TraceError
 
@@ -267,15 +268,13 @@ class CarriedStateModule(torch.nn.Module):
     # ---- the traced call ----
 
     def forward(self, cache_position, **tokens):
-        from torch import _C
-
         start = cache_position[0]
         fresh = start == 0
         for _, layer, key, _ in list(self._position_tensors()):
             if "cumulative_length" in key:
                 setattr(layer, key, start.clone())
         if any(isinstance(layer, FilledLayer) for layer in getattr(self.cache, "layers", None) or []):
-            past = _C.item_symbol(start, 0, self.length - 1)
+            past = assumptions.start(cache_position, self.length)
             for layer in self.cache.layers:
                 if isinstance(layer, FilledLayer):
                     layer.past = past

@@ -4,6 +4,7 @@ Both go through transformers' public interfaces (attention, mask and cache-layer
 the operator cannot do (soft-capped logits, attention sinks, dropout) falls back to the library's own attention and is noted; a model that does not use
 the interfaces at all is refused by `check`.
 """
+from etch_trace import assumptions
 from etch_trace.report import TraceError
 
 NAME = "etch_attention"  # without "sdpa": the library would ask whether the model may use torch's own
@@ -30,11 +31,10 @@ class Session:
 
     def begin(self, cache_position):
         import torch
-        from torch import _C
 
         # A ring takes any position. Where no cache has a slot for each, looking positions up in a table makes one beyond the length an error.
         self.positions = torch.arange(self.length)[cache_position] if self.all_rings else cache_position
-        self.start = _C.item_symbol(cache_position[0], 0, self.length - 1)
+        self.start = assumptions.start(cache_position, self.length)
 
     def end(self):
         """Methods without a cache (encoders) see the whole of what they attend to: they start at position 0."""

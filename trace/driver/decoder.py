@@ -34,6 +34,15 @@ def prepare(config, options):
     return length
 
 
+def _refuse_encoder(model):
+    """Blocks that serve encoders and decoders say which of them they were built for; an encoder's let each token see the later ones."""
+    for name, block in model.get_decoder().named_modules():
+        if name and getattr(block, "is_decoder", None) is False:
+            raise TraceError(f"{type(block).__name__} was built for an encoder, in which each token sees the later ones: config.json does not say "
+                             '"is_decoder": true. If the weights are those of a decoder, add it; else another --task fits (fill-mask, '
+                             "feature-extraction)", kind="unsupported")
+
+
 class CachedDecoder:
     """`width` None: token ids go in; else embeddings of that width. metadata: the constant methods that a runner of a decoder looks up."""
 
@@ -41,6 +50,7 @@ class CachedDecoder:
         from transformers import GenerationConfig
 
         self.model, self.length, self.width = model, length, width
+        _refuse_encoder(model)
         text = model.config.get_text_config()
         original = model.generation_config
         eos = metadata.eos_ids(text, original)

@@ -7,6 +7,8 @@ A model class of transformers says by `_can_compile_fullgraph` whether a padded 
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from etch_trace import assumptions
+
 
 class FilledLayer(CacheLayerMixin):
     def __init__(self, max_cache_len):
@@ -60,9 +62,7 @@ class GrowingCacheModule(torch.nn.Module):
             self.register_buffer(f"value_cache_{i}", layer.values, persistent=False)
 
     def forward(self, cache_position, **tokens):
-        from torch import _C
-
-        past = _C.item_symbol(cache_position[0], 0, self.max_cache_len - 1)
+        past = assumptions.start(cache_position, self.max_cache_len)
         for layer in self.cache.layers:
             layer.past = past
         out = self.model(**tokens, past_key_values=self.cache, use_cache=True)

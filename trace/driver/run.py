@@ -2,6 +2,7 @@
 import os
 import shutil
 
+from etch_trace import assumptions
 from etch_trace.report import TraceError, emit
 
 
@@ -55,9 +56,10 @@ def trace(job):
     for name, value in exportable.metadata.items():
         if value is not None:
             _C.meta(name, value)
-    for text, where in _C.guards():
-        emit(note=f"fixed while tracing: {text}" + (f" (at {where})" if where else ""))
+    guards = _C.guards()
     text = _C.finish()
+    for line in assumptions.notes(guards, text):
+        emit(note=line)
     model.check_weights(text)
     sandbox.check()
     return text

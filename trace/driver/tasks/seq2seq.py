@@ -12,7 +12,7 @@ import os
 
 import torch
 
-from etch_trace import cache_shapes, metadata, method, model
+from etch_trace import assumptions, cache_shapes, metadata, method, model
 from etch_trace.report import TraceError
 
 MAX_SEQ_LEN = 1024
@@ -74,9 +74,7 @@ class Decoder(torch.nn.Module):
             self.register_buffer(f"cumulative_length_{i}", layer.cumulative_length, persistent=False)
 
     def forward(self, decoder_input_ids, encoder_hidden_states, cache_position):
-        from torch import _C
-
-        past = _C.item_symbol(cache_position[0], 0, self.length - 1) if self.counting else 0
+        past = assumptions.start(cache_position, self.length) if self.counting else 0
         for layer in self.layers:
             layer.past = past
             layer.cumulative_length.copy_(cache_position[0])
