@@ -14,7 +14,7 @@
 #define RM 4
 #define CV 4
 #define FMA(acc, x, y) ((neon_vec)vfmaq_f32((float32x4_t)(acc), (float32x4_t)(x), (float32x4_t)(y)))
-#define MAX(x, y) ((neon_vec)vmaxnmq_f32((float32x4_t)(x), (float32x4_t)(y)))   // of a number and a NaN: the number
+#define MAX(x, y) ((neon_vec)vmaxq_f32((float32x4_t)(x), (float32x4_t)(y)))   // of a number and a NaN: the NaN
 #define BYTES(p) bytes(p)
 #define HALVES(p) ((neon_vec)vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p))))
 #define TO_HALVES(v, p) vst1_u8(p, vreinterpret_u8_f16(vcvt_f16_f32((float32x4_t)(v))))

@@ -40,6 +40,20 @@ typedef struct etch_cache_loops {
     void (*values)(int m, const float *p, const uint8_t *v, size_t ldv, int n, size_t dv, float *acc);
 } etch_cache_loops;
 
+// What is read after some scores, row by row, and asked for meanwhile: keys, dk columns (0: none), values, dv columns. Only addresses: may be beyond the end.
+typedef struct etch_attention_next { const float *k, *v; size_t ldk, dk, ldv, dv; } etch_attention_next;
+
+// Loops over a block of queries: lane i is query i.
+typedef struct etch_attention_lanes {
+    int n;   // lanes
+    // s[j * lanes + i] = sum_p q[p * lanes + i] * k[j * ldk + p], j < n <= KEYS. Meanwhile `next` is asked for.
+    void (*scores)(const float *q, const float *k, size_t ldk, int n, size_t d, float *s, const etch_attention_next *next);
+    // Lane i: *max and *sum go on with n scores, which become exp(s - max); factor: to the new maximum. False: every factor is 1.
+    bool (*soften)(int n, float *s, float *max, float *sum, float *factor);
+    // acc[i * lda + c] = acc * factor[i] (NULL: 1) + sum_j p[j * lanes + i] * v[j * ldv + c]; dv a multiple of vl; lanes i < m (or more).
+    void (*values)(int m, const float *p, const float *v, size_t ldv, int n, size_t dv, float *acc, size_t lda, const float *factor);
+} etch_attention_lanes;
+
 // One row of kernels.def.
 typedef struct etch_attention_isa {
     const char *name;
@@ -47,14 +61,8 @@ typedef struct etch_attention_isa {
     // Row i: *max and *sum go on with its first `n` scores, which become exp(s - max); acc[dv] is scaled to the new maximum.
     void (*soften)(int n, float *s, float *max, float *sum, float *acc, size_t dv);
     const etch_cache_loops *const *loops;   // by etch_cache_id
-    // Many queries, a block at a time: lane i is query i of the block.
-    int lanes, vl;       // queries of a block; floats a vector, which divides it
-    // s[j * lanes + i] = sum_p q[p * lanes + i] * k[j * ldk + p], j < n <= KEYS.
-    void (*lane_scores)(const float *q, const float *k, size_t ldk, int n, size_t d, float *s);
-    // Lane i: *max and *sum go on with n scores, which become exp(s - max); factor: to the new maximum. False: every factor is 1.
-    bool (*lane_soften)(int n, float *s, float *max, float *sum, float *factor);
-    // acc[i * lda + c] = acc * factor[i] (NULL: 1) + sum_j p[j * lanes + i] * v[j * ldv + c]; dv a multiple of vl; lanes i < m (or more).
-    void (*lane_values)(int m, const float *p, const float *v, size_t ldv, int n, size_t dv, float *acc, size_t lda, const float *factor);
+    int vl;              // floats a vector, which divides the lanes
+    const etch_attention_lanes *lanes, *half;   // many queries, a block at a time; the last block has as many lanes or half of them
 } etch_attention_isa;
 
 const etch_attention_isa *etch_attention_select(unsigned features);

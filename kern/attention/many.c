@@ -1,30 +1,41 @@
 // In: many queries. Out: attention, a block of rows at a time: a lane is a row, its queries lie turned, [column, lane].
+#include "base/cpu.h"
 #include "kern/attention/work.h"
+#include "kern/transpose/transpose.h"
 
 typedef struct {
     float max[ETCH_ATTENTION_LANES], sum[ETCH_ATTENTION_LANES], factor[ETCH_ATTENTION_LANES];
-    float s[ETCH_ATTENTION_KEYS * ETCH_ATTENTION_LANES];   // [key, lane]
-    float tail[ETCH_ATTENTION_KEYS * 16];                  // columns of values that fill no vector, zeros beyond
-    float q[];                                             // [d, lanes], then the sums [lanes, lda], then rows of a cache as floats
+    float s[KEYS * ETCH_ATTENTION_LANES];   // [key, lane]
+    float tail[KEYS * 16];                  // columns of values that fill no vector, zeros beyond
+    float q[];                              // [d, lanes], then the sums [lanes, lda], then rows of a cache as floats
 } block;
+
+// Where a block is: its rows [r0, r0 + m) of head kv of batch b, and its loops.
+typedef struct { size_t b, kv, r0, m; const etch_attention_lanes *loops; } place;
 
 void etch_attention__plan_many(etch_attention_work *w)
 {
-    size_t lanes = (size_t)w->isa->lanes;
+    size_t lanes = (size_t)w->isa->lanes->n;
     w->blocks = (w->rows + lanes - 1) / lanes;
     w->lda = etch_align_up(w->a->dv, (size_t)w->isa->vl);
     size_t most = w->a->d > w->a->dv ? w->a->d : w->a->dv, wide = w->a->cache == ETCH_CACHE_F32 ? 0 : KEYS * most;
     w->worker_bytes = etch_align_up(sizeof(block) + sizeof(float) * (lanes * (w->a->d + w->lda) + wide), 64);
 }
 
-static void lay_out_queries(const etch_attention_work *w, size_t b, size_t kv, size_t r0, size_t m, float *q)
+// KEYS columns at a time: rows, scaled, in the place of scores, then turned.
+static void lay_out_queries(const etch_attention_work *w, place at, block *x)
 {
-    size_t lanes = (size_t)w->isa->lanes, d = w->a->d;
+    const etch_transpose_kernels *turn = etch_transpose_select(etch_cpu_features());
+    size_t lanes = (size_t)at.loops->n, d = w->a->d;
     float scale = w->a->scale;
-    if (m < lanes) memset(q, 0, sizeof *q * d * lanes);
-    for (size_t i = 0; i < m; i++) {
-        const float *from = etch_attention__query(w, b, kv, r0 + i);
-        for (size_t p = 0; p < d; p++) q[p * lanes + i] = from[p] * scale;
+    if (at.m < lanes) memset(x->s + at.m * KEYS, 0, sizeof *x->s * (lanes - at.m) * KEYS);
+    for (size_t p = 0; p < d; p += KEYS) {
+        size_t n = d - p < KEYS ? d - p : KEYS;
+        for (size_t i = 0; i < at.m; i++) {
+            const float *from = etch_attention__query(w, at.b, at.kv, at.r0 + i) + p;
+            for (size_t c = 0; c < n; c++) x->s[i * KEYS + c] = from[c] * scale;
+        }
+        turn->run((const uint32_t *)(const void *)x->s, KEYS, (uint32_t *)(void *)(x->q + p * lanes), lanes, lanes, n);
     }
 }
 
@@ -47,19 +58,19 @@ static bool is_idle(const etch_attention_work *w, size_t b, size_t kv, size_t r,
 }
 
 // Scores of the keys [j, j + n) that a row does not see, and the mask of the others.
-static void mask_block(const etch_attention_work *w, size_t b, size_t kv, size_t r0, size_t m, size_t j, size_t n, float *s)
+static void mask_block(const etch_attention_work *w, place at, size_t j, size_t n, float *s)
 {
     const etch_attention *a = w->a;
-    size_t lanes = (size_t)w->isa->lanes;
+    size_t lanes = (size_t)at.loops->n;
     bool is_same = a->mask && !a->is_bool && !a->mask_row && (!a->mask_head || w->group == 1);   // for every row
     if (is_same) {
-        const float *mask = (const float *)a->mask + b * a->mask_batch + kv * w->group * a->mask_head;
+        const float *mask = (const float *)a->mask + at.b * a->mask_batch + at.kv * w->group * a->mask_head;
         for (size_t t = 0; t < n; t++)
             for (size_t i = 0; i < lanes; i++) s[t * lanes + i] += mask[(j + t) * a->mask_key];
     }
-    for (size_t i = 0; i < m; i++) {
-        size_t seen = etch_attention__seen(w, r0 + i), own = seen < j ? 0 : seen - j < n ? seen - j : n;
-        if (a->mask && !is_same && !is_idle(w, b, kv, r0 + i, j, own)) etch_attention__mask(w, b, kv, r0 + i, j, own, s + i, lanes);
+    for (size_t i = 0; i < at.m; i++) {
+        size_t seen = etch_attention__seen(w, at.r0 + i), own = seen < j ? 0 : seen - j < n ? seen - j : n;
+        if (a->mask && !is_same && !is_idle(w, at.b, at.kv, at.r0 + i, j, own)) etch_attention__mask(w, at.b, at.kv, at.r0 + i, j, own, s + i, lanes);
         for (size_t t = own; t < n; t++) s[t * lanes + i] = -INFINITY;
     }
 }
@@ -76,17 +87,16 @@ static const float *floats(const etch_attention_work *w, const etch_attention_ro
     return room;
 }
 
-static void add_values(const etch_attention_work *w, block *x, const float *v, size_t ldv, size_t m, size_t n, bool is_scaled, float *acc)
+static void add_values(const etch_attention_work *w, place at, block *x, const float *v, size_t ldv, size_t n, bool is_scaled, float *acc)
 {
     const etch_attention *a = w->a;
-    size_t whole = a->dv / (size_t)w->isa->vl * (size_t)w->isa->vl, rest = a->dv - whole;
+    size_t vl = (size_t)w->isa->vl, whole = a->dv / vl * vl, rest = a->dv - whole;
     const float *factor = is_scaled ? x->factor : NULL;
-    w->isa->lane_values((int)m, x->s, v, ldv, (int)n, whole, acc, w->lda, factor);
+    at.loops->values((int)at.m, x->s, v, ldv, (int)n, whole, acc, w->lda, factor);
     if (!rest) return;
-    size_t vl = (size_t)w->isa->vl;
     for (size_t j = 0; j < n; j++)
         for (size_t c = 0; c < vl; c++) x->tail[j * vl + c] = c < rest ? v[j * ldv + whole + c] : 0;
-    w->isa->lane_values((int)m, x->s, x->tail, vl, (int)n, vl, acc + whole, w->lda, factor);
+    at.loops->values((int)at.m, x->s, x->tail, vl, (int)n, vl, acc + whole, w->lda, factor);
 }
 
 static void run_block(void *user, size_t task, int worker)
@@ -94,29 +104,32 @@ static void run_block(void *user, size_t task, int worker)
     const etch_attention_work *w = user;
     const etch_attention *a = w->a;
     // Blocks of late queries see the most keys: they go first.
-    size_t lanes = (size_t)w->isa->lanes, head = task / w->blocks, r0 = (w->blocks - 1 - task % w->blocks) * lanes;
-    size_t b = head / a->kv_heads, kv = head % a->kv_heads, m = w->rows - r0 < lanes ? w->rows - r0 : lanes;
+    size_t most_lanes = (size_t)w->isa->lanes->n, head = task / w->blocks, r0 = (w->blocks - 1 - task % w->blocks) * most_lanes;
+    place at = { head / a->kv_heads, head % a->kv_heads, r0, w->rows - r0 < most_lanes ? w->rows - r0 : most_lanes, w->isa->lanes };
+    if (at.m <= (size_t)w->isa->half->n) at.loops = w->isa->half;
+    size_t lanes = (size_t)at.loops->n;
     block *x = (block *)(void *)(w->workers + (size_t)worker * w->worker_bytes);
-    float *acc = x->q + a->d * lanes;
-    float *room = acc + lanes * w->lda;
-    lay_out_queries(w, b, kv, r0, m, x->q);
+    float *acc = x->q + a->d * lanes, *room = acc + lanes * w->lda;
+    lay_out_queries(w, at, x);
     memset(acc, 0, sizeof *acc * lanes * w->lda);
     for (size_t i = 0; i < lanes; i++) {
         x->max[i] = -INFINITY;
         x->sum[i] = 0;
     }
-    size_t least = etch_attention__seen(w, r0), most = etch_attention__seen(w, r0 + m - 1);
+    size_t least = etch_attention__seen(w, r0), most = etch_attention__seen(w, r0 + at.m - 1);
     for (size_t j = 0; j < most; j += KEYS) {
-        size_t n = most - j < KEYS ? most - j : KEYS;
-        size_t ld;
-        const float *k = floats(w, &a->k, b, kv, j, n, a->d, room, &ld);
-        w->isa->lane_scores(x->q, k, ld, (int)n, a->d, x->s);
-        if (a->mask || j + n > least) mask_block(w, b, kv, r0, m, j, n, x->s);
-        bool is_scaled = w->isa->lane_soften((int)n, x->s, x->max, x->sum, x->factor);
-        const float *v = floats(w, &a->v, b, kv, j, n, a->dv, room, &ld);
-        add_values(w, x, v, ld, m, n, is_scaled, acc);
+        size_t n = most - j < KEYS ? most - j : KEYS, ld;
+        const float *k = floats(w, &a->k, at.b, at.kv, j, n, a->d, room, &ld);
+        etch_attention_next next = { .k = k, .v = k };
+        if (a->cache == ETCH_CACHE_F32)
+            next = (etch_attention_next){ k + n * ld, (const float *)(const void *)etch_attention__row(w, &a->v, at.b, at.kv, j), ld, a->d, a->v.row, a->dv };
+        at.loops->scores(x->q, k, ld, (int)n, a->d, x->s, &next);
+        if (a->mask || j + n > least) mask_block(w, at, j, n, x->s);
+        bool is_scaled = at.loops->soften((int)n, x->s, x->max, x->sum, x->factor);
+        const float *v = floats(w, &a->v, at.b, at.kv, j, n, a->dv, room, &ld);
+        add_values(w, at, x, v, ld, n, is_scaled, acc);
     }
-    for (size_t i = 0; i < m; i++) etch_attention__finish(w, b, kv, r0 + i, acc + i * w->lda, x->sum[i]);
+    for (size_t i = 0; i < at.m; i++) etch_attention__finish(w, at.b, at.kv, r0 + i, acc + i * w->lda, x->sum[i]);
 }
 
 void etch_attention__run_many(const etch_attention_work *w, etch_pool *pool)

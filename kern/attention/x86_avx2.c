@@ -15,6 +15,7 @@
 #define CV 2
 #define FMA(acc, x, y) ((avx2_vec)_mm256_fmadd_ps((__m256)(x), (__m256)(y), (__m256)(acc)))
 #define MAX(x, y) ((avx2_vec)_mm256_max_ps((__m256)(x), (__m256)(y)))
+#define ANY(b) !_mm256_testz_si256((__m256i)(b), (__m256i)(b))
 #define SUM4(v, out) sum4((__m256)(v)[0], (__m256)(v)[1], (__m256)(v)[2], (__m256)(v)[3], out)
 #define BYTES(p) ((avx2_vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(p)))))
 #define HALVES(p) ((avx2_vec)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p))))

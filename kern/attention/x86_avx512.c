@@ -14,7 +14,11 @@
 #define RM 8
 #define CV 2
 #define FMA(acc, x, y) ((avx512_vec)_mm512_fmadd_ps((__m512)(x), (__m512)(y), (__m512)(acc)))
+#if defined(__AVX512F__) && !defined(__clang__)   // gcc copies and spills sums in long loops; clang keeps them where they are, tools/isa emulates
+#define FMA_TO(acc, x, y) __asm__("vfmadd231ps %2, %1, %0" : "+v"(acc) : "v"(x), "v"(y))
+#endif
 #define MAX(x, y) ((avx512_vec)_mm512_max_ps((__m512)(x), (__m512)(y)))
+#define ANY(b) _mm512_test_epi32_mask((__m512i)(b), (__m512i)(b))
 #define SUM4(v, out) sum4((__m512)(v)[0], (__m512)(v)[1], (__m512)(v)[2], (__m512)(v)[3], out)
 #define BYTES(p) ((avx512_vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(p)))))
 #define HALVES(p) ((avx512_vec)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(p))))
