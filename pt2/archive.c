@@ -11,6 +11,22 @@ static bool is_text(const etch_pt2 *a, const char *path, const char *text)
     return etch_str_eqz(s, text);
 }
 
+etch_status *pt2_entry_check(etch_pt2 *a, const etch_zip_entry *e)
+{
+    enum { PIECE = 1 << 24 };  // bytes that stay mapped
+    etch_zip_entry *mine = &a->zip.entries[e - a->zip.entries];
+    if (mine->checked || !mine->crc) return NULL;
+    uint32_t crc = 0;
+    for (size_t at = 0; at < e->bytes.len; at += PIECE) {
+        const size_t n = e->bytes.len - at < PIECE ? e->bytes.len - at : PIECE;
+        crc = etch_crc_of(&a->crc, crc, e->bytes.ptr + at, n);
+        if (a->map.bytes.ptr && e->bytes.len > PIECE) etch_mapped_drop(&a->map, e->offset + at, n);
+    }
+    mine->checked = crc == mine->crc;
+    return mine->checked ? NULL : ETCH_ERR(ETCH_INVALID, "%.*s is damaged: its bytes have the CRC-32 %08x, and %08x when they were written",
+                                           ETCH_STR_ARGS(e->name), (unsigned)crc, (unsigned)mine->crc);
+}
+
 // All entries lie in one folder.
 static etch_status *find_root(etch_pt2 *a)
 {
@@ -52,6 +68,7 @@ static etch_status *new_archive(etch_pt2 **out)
     *out = calloc(1, sizeof **out);
     if (!*out) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     etch_arena_init(&(*out)->arena);
+    etch_crc_init(&(*out)->crc);
     return NULL;
 }
 

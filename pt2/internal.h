@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "graph/views.h"
+#include "pt2/crc.h"
 #include "pt2/pt2.h"
 #include "pt2/zip.h"
 
@@ -13,6 +14,7 @@ struct etch_pt2 {
     etch_mapped map;          // empty when opened from bytes
     etch_arena arena;
     etch_zip zip;
+    etch_crc crc;
     etch_map contents;        // crc and length -> pt2_payload, the first of its bytes
     etch_str root;            // folder of all entries, with its slash
     const char *name;         // of the archive, for messages and FILE values
@@ -20,9 +22,11 @@ struct etch_pt2 {
 
 // NULL when absent. `path` is relative to the root folder.
 const etch_zip_entry *pt2_entry(const etch_pt2 *a, etch_str path);
+// An entry is what it was when it was written: its checksum, computed once. Before any use of its bytes.
+etch_status *pt2_entry_check(etch_pt2 *a, const etch_zip_entry *e) ETCH_MUST_USE;
 
 // ---- json.c: members of an object; errors say which member and what it should be ----
-etch_status *pt2_parse(const etch_pt2 *a, etch_str path, json_t **out) ETCH_MUST_USE;  // an object; owned by the caller
+etch_status *pt2_parse(etch_pt2 *a, etch_str path, json_t **out) ETCH_MUST_USE;  // an object; owned by the caller
 etch_status *pt2_object(const json_t *o, const char *key, json_t **out) ETCH_MUST_USE;
 etch_status *pt2_array(const json_t *o, const char *key, json_t **out) ETCH_MUST_USE;
 etch_status *pt2_string(const json_t *o, const char *key, etch_str *out) ETCH_MUST_USE;

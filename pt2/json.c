@@ -11,11 +11,12 @@ const etch_zip_entry *pt2_entry(const etch_pt2 *a, etch_str path)
     return etch_zip_find(&a->zip, (etch_str){ name, n });
 }
 
-etch_status *pt2_parse(const etch_pt2 *a, etch_str path, json_t **out)
+etch_status *pt2_parse(etch_pt2 *a, etch_str path, json_t **out)
 {
     *out = NULL;
     const etch_zip_entry *e = pt2_entry(a, path);
     if (!e) return ETCH_ERR(ETCH_NOT_FOUND, "there is no %.*s in it", ETCH_STR_ARGS(path));
+    ETCH_TRY(pt2_entry_check(a, e));
     json_error_t error;
     json_t *j = json_loadb((const char *)e->bytes.ptr, e->bytes.len, JSON_REJECT_DUPLICATES, &error);
     if (!j) return ETCH_ERR(ETCH_INVALID, "%.*s, line %d: %s", ETCH_STR_ARGS(path), error.line, error.text);

@@ -82,6 +82,7 @@ static etch_status *read_payload(etch_pt2 *a, const char *folder, etch_str fqn, 
     if (!e) return ETCH_ERR(ETCH_NOT_FOUND, "there is no %.*s in the archive", ETCH_STR_ARGS(p->entry));
     p->bytes = e->bytes.len;
     ETCH_TRY(check_bounds(p));
+    ETCH_TRY(pt2_entry_check(a, e));
     return find_content(a, e, p);
 }
 

@@ -16,7 +16,8 @@
 typedef struct etch_zip_entry {
     etch_str name;
     size_t header, offset;
-    uint32_t crc;             // as the directory says; not checked
+    uint32_t crc;             // CRC-32 as the directory says, not checked here; 0: PyTorch was told not to compute it
+    bool checked;             // by the user of the archive
     etch_span bytes;
 } etch_zip_entry;
 typedef struct etch_zip { etch_zip_entry *entries; size_t n; etch_map by_name; } etch_zip;
