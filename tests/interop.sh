@@ -5,3 +5,4 @@ cd "$(dirname "$0")/.."
 build=${1:-build}
 python=${ETCH_OFFICIAL_PYTHON:-.venv-official/bin/python3}
 ETCH_BUILD=$(cd "$build" && pwd) "$python" -m pytest -q -x --tb=short -p no:cacheprovider tests/interop
+"$python" tools/models_md.py --check "$build/models.json"

@@ -86,6 +86,8 @@ def main():
         wrong = check(entries, f.read())
     for line in wrong:
         print(f"docs/MODELS.md: {line}", file=sys.stderr)
+    if wrong:
+        print(f"docs/MODELS.md is not what tests found (or {path} is of an older version: remove it, and run the tests again)", file=sys.stderr)
     return 1 if wrong else 0
 
 

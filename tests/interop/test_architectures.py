@@ -47,6 +47,7 @@ REFUSED = {
     "jetmoe text-generation": ("mixture of experts", ["modeling_jetmoe.py:195", "depends on the model's inputs"]),
     "dbrx text-generation": ("mixture of experts", ["modeling_dbrx.py:", "aten::nonzero"]),
     "openai-gpt text-generation": ("learned positions", ["does not keep keys and values"]),
+    "prophetnet text-generation": ("relative position bias", ["modeling_prophetnet.py:", "first tokens of a text"]),
     "xlnet text-generation": ("relative position bias", ["mems.0", "before the first token"]),
     "fnet fill-mask": ("encoder", ["modeling_fnet.py:", "torch.fft.fftn"]),
     "longformer fill-mask": ("encoder", ["modeling_longformer.py:", "data-dependent"]),
