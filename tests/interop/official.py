@@ -4,6 +4,15 @@ import executorch.extension.llm.custom_ops.custom_ops  # noqa: F401  registers l
 import executorch.kernels.quantized  # noqa: F401  registers quantized_decomposed::*
 
 
+def sums_in_halves():
+    """Does its XNNPACK sum products of halves in halves? Where the processor has such instructions (AVX512-FP16)."""
+    try:
+        with open("/proc/cpuinfo") as f:
+            return "avx512_fp16" in f.read()
+    except OSError:
+        return False
+
+
 class Official:
     def __init__(self, path):
         self.program = lib._load_program(str(path), program_verification=lib.Verification.InternalConsistency)

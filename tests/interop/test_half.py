@@ -15,7 +15,7 @@ import torch
 import transformers as T
 from safetensors.torch import save_file
 
-from official import Official
+from official import Official, sums_in_halves
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 REFERENCE = os.environ.get("ETCH_REFERENCE") or os.path.join(os.path.dirname(ROOT), "shared", "reference")
@@ -75,11 +75,7 @@ def values(outs):
 
 
 NAMES = os.environ.get("ETCH_HALF", "llama gpt2 bert swin detr").split()
-# XNNPACK sums products of halves in halves where the processor has such instructions (AVX512-FP16): seen 4 times PyTorch's error, elsewhere below 2.
-try:
-    SUMS_IN_HALVES = "avx512_fp16" in open("/proc/cpuinfo").read()
-except OSError:
-    SUMS_IN_HALVES = False
+SUMS_IN_HALVES = sums_in_halves()  # seen 4 times PyTorch's error, elsewhere below 2
 KINDS = {"float16": (torch.float16, 2 ** -10), "bfloat16": (torch.bfloat16, 2 ** -7)}
 
 
