@@ -1,19 +1,6 @@
 // In: features. Out: the row of kernels.def that fits them.
 #include "kern/transpose/rows.h"
 
-static const etch_transpose_kernels *const rows[] = {
-#define KERNELS(suffix, features) &etch_transpose__##suffix,
-#include "kern/transpose/kernels.def"
-#undef KERNELS
-    NULL,
-};
-
-const etch_transpose_kernels *etch_transpose_row(int i) { return i >= 0 && (size_t)i < sizeof rows / sizeof *rows ? rows[i] : NULL; }
-
-const etch_transpose_kernels *etch_transpose_select(unsigned features)
-{
-    const etch_transpose_kernels *best = rows[0];
-    for (size_t i = 0; rows[i]; i++)
-        if ((rows[i]->needs & features) == rows[i]->needs) best = rows[i];
-    return best;
-}
+#define FAMILY transpose
+#define ROWS "kern/transpose/kernels.def"
+#include "kern/select.inc"

@@ -40,7 +40,7 @@ target() {
         for f in $sources; do printf ' %s/%s.o' "$dir" "$(echo "$f" | tr / _)"; done
         # shellcheck disable=SC2016
         printf '\n\t$(CC) -static -o $@ $^ -lm -lpthread\n'
-        headers=$(ls base/*.h tools/isa/include/*.h tools/isa/emulated/*.h kern/*/*.h kern/*/*.inc kern/*/*.def)
+        headers=$(ls base/*.h tools/isa/include/*.h tools/isa/emulated/*.h kern/*.inc kern/*/*.h kern/*/*.inc kern/*/*.def)
         for f in $sources; do
             # shellcheck disable=SC2016
             printf '%s/%s.o: %s %s\n\t$(CC) $(CFLAGS) %s -c -o $@ $<\n' "$dir" "$(echo "$f" | tr / _)" "$f" "$(echo $headers)" "$(flags "$1" "$f")"
