@@ -13,6 +13,7 @@
 #define START(v) (v)
 #define DOT(acc, u, x) _mm512_dpbusd_epi32(acc, u, x)
 #define END(acc) (acc)
+#define ADD_PAIRS(acc, v) _mm512_dpwssd_epi32(acc, v, _mm512_set1_epi16(1))
 #define NAME(f) amx_##f
 #define NV 3
 #include "kern/qblock/x86_512.inc"
