@@ -47,9 +47,9 @@ static void check(const etch_qblock_isa *isa, etch_pool *pool, const shape *s)
     float *c = malloc(4 * m * n), *bias = malloc(4 * n), *z_sum = malloc(4 * n);
     void *memory = aligned_alloc(64, etch_qblock_x_bytes(m, k));
     void *scratch = aligned_alloc(64, etch_align_up(etch_qblock_scratch(k, etch_pool_threads(pool)), 64));
-    for (size_t i = 0; i < n * k / 2; i++) w[i] = s->extreme ? (uint8_t)(next() % 2 ? 0 : 255) : (uint8_t)next();
+    for (size_t i = 0; i < n * k / 2; i++) w[i] = !s->extreme ? (uint8_t)next() : i / 16 % 2 || next() % 2 ? 255 : 0;
     for (size_t i = 0; i < n * groups; i++) ws[i] = etch_f32_to_bf16(0.001f * (float)(1 + next() % 999));
-    for (size_t i = 0; i < m * k; i++) q[i] = s->extreme ? (int8_t)(next() % 2 ? -128 : 127) : (int8_t)next();
+    for (size_t i = 0; i < m * k; i++) q[i] = !s->extreme ? (int8_t)next() : i / 32 % 2 || next() % 2 ? -128 : 127;   // some blocks all extreme
     for (size_t i = 0; i < n; i++) bias[i] = (float)(next() % 100) * 0.25f;
     etch_qblock_x x;
     etch_qblock_x_init(&x, m, k, memory);
