@@ -98,7 +98,8 @@ static void close_writer(etch_writer *w)
     *w = (etch_writer){ .fd = -1 };
 }
 
-// A file without a name in the folder of w->path: a killed process leaves nothing. -1 where the file system or the kernel has no such thing.
+// A file without a name in the folder of w->path: a killed process leaves nothing. -1 where the file system or the kernel has no such
+// thing.
 static int open_nameless(const etch_writer *w, char fd_path[32])
 {
     const char *slash = strrchr(w->path, '/');

@@ -19,8 +19,8 @@ bool etch_file_exists(const char *path);
 // mkdir -p.
 etch_status *etch_file_mkdirs(const char *path) ETCH_MUST_USE;
 
-// Writes a file without a name in the target's folder (where the file system has none: under a temporary name); `commit` flushes, closes and
-// renames it to the target, `abandon` removes it. A process killed in between leaves the target untouched.
+// Writes a file without a name in the target's folder (where the file system has none: under a temporary name); `commit` flushes, closes
+// and renames it to the target, `abandon` removes it. A process killed in between leaves the target untouched.
 // No fsync: after a power cut the file may be lost, as with any build product.
 typedef struct etch_writer { int fd; char *path, *tmp; bool nameless; uint64_t offset; uint8_t *buf; size_t n; } etch_writer;
 etch_status *etch_writer_open(const char *path, etch_writer *out_w) ETCH_MUST_USE;

@@ -21,13 +21,14 @@ def main():
     values, size = gguf.GGML_QUANT_SIZES[number]
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH[s["model_type"].upper()], s["layers"])
     key = s["model_type"].encode()
-    head = b"".join([b"GGUF", struct.pack("<IQQ", 3, sum(1 for _ in tensors(s)), 1), struct.pack("<Q", 20), b"general.architecture", struct.pack("<I", 8),
-                     struct.pack("<Q", len(key)), key])
+    head = b"".join([b"GGUF", struct.pack("<IQQ", 3, sum(1 for _ in tensors(s)), 1), struct.pack("<Q", 20), b"general.architecture",
+                     struct.pack("<I", 8), struct.pack("<Q", len(key)), key])
     at = 0
     for name, shape in tensors(s):
         base, _, suffix = name.rpartition(".")
         stored = f"{names.get_name(base)}.{suffix}".encode()
-        head += struct.pack("<Q", len(stored)) + stored + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape[::-1], int(number) if len(shape) > 1 else 0, at)
+        head += struct.pack("<Q", len(stored)) + stored + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape[::-1],
+                                                                      int(number) if len(shape) > 1 else 0, at)
         n = int(np.prod(shape)) // values * size if len(shape) > 1 else 4 * shape[0]
         at += n + -n % 32
     rng = np.random.Generator(np.random.Philox(key=1))
@@ -43,7 +44,8 @@ def main():
             while left:
                 blocks = np.frombuffer(rng.bytes(min(left, 1 << 16) * size), np.uint8).reshape(-1, size).copy()
                 for offset, unit in SCALES[kind]:  # a random sign, as files of this type have; minima are positive
-                    scale = unit * shape[-1] ** -0.5 * (np.sign(rng.standard_normal(len(blocks))) if kind == "Q4_0" else np.ones(len(blocks)))
+                    scale = unit * shape[-1] ** -0.5 * (np.sign(rng.standard_normal(len(blocks))) if kind == "Q4_0"
+                                                        else np.ones(len(blocks)))
                     blocks[:, offset:offset + 2] = scale.astype(np.float16)[:, None].view(np.uint8)
                 f.write(blocks.tobytes())
                 left -= len(blocks)

@@ -10,12 +10,12 @@ import sys
 import numpy as np
 
 SHAPES = {
-    "smollm2-135m": dict(model_type="llama", arch="LlamaForCausalLM", hidden=576, layers=30, heads=9, kv=3, head_dim=64, mlp=1536, vocab=49152,
-                         theta=100000.0, max_pos=8192),
-    "qwen3-0.6b": dict(model_type="qwen3", arch="Qwen3ForCausalLM", hidden=1024, layers=28, heads=16, kv=8, head_dim=128, mlp=3072, vocab=151936,
-                       theta=1000000.0, max_pos=40960),
-    "random-4gb": dict(model_type="llama", arch="LlamaForCausalLM", hidden=2560, layers=24, heads=20, kv=4, head_dim=128, mlp=8192, vocab=49152,
-                       theta=10000.0, max_pos=4096),
+    "smollm2-135m": dict(model_type="llama", arch="LlamaForCausalLM", hidden=576, layers=30, heads=9, kv=3, head_dim=64, mlp=1536,
+                         vocab=49152, theta=100000.0, max_pos=8192),
+    "qwen3-0.6b": dict(model_type="qwen3", arch="Qwen3ForCausalLM", hidden=1024, layers=28, heads=16, kv=8, head_dim=128, mlp=3072,
+                       vocab=151936, theta=1000000.0, max_pos=40960),
+    "random-4gb": dict(model_type="llama", arch="LlamaForCausalLM", hidden=2560, layers=24, heads=20, kv=4, head_dim=128, mlp=8192,
+                       vocab=49152, theta=10000.0, max_pos=4096),
 }
 
 

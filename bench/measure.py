@@ -51,8 +51,10 @@ def main():
         peak_rss = max(peak_rss, sum(g[0] for g in got))
         peak_anon = max(peak_anon, sum(g[1] for g in got))
         time.sleep(0.01 if time.monotonic() - start < 10 else 0.05)
-    result = dict(seconds=round(time.monotonic() - start, 2), peak_rss_mib=round(peak_rss / 1024, 1), peak_anon_mib=round(peak_anon / 1024, 1), exit=p.returncode)
-    print(json.dumps(result) if as_json else f"{result['seconds']} s, peak rss {result['peak_rss_mib']} MiB, peak anon {result['peak_anon_mib']} MiB, exit {p.returncode}",
+    result = dict(seconds=round(time.monotonic() - start, 2), peak_rss_mib=round(peak_rss / 1024, 1),
+                  peak_anon_mib=round(peak_anon / 1024, 1), exit=p.returncode)
+    print(json.dumps(result) if as_json else f"{result['seconds']} s, peak rss {result['peak_rss_mib']} MiB, peak anon "
+                                             f"{result['peak_anon_mib']} MiB, exit {p.returncode}",
           file=sys.stderr if not as_json else sys.stdout)
     sys.exit(p.returncode)
 

@@ -220,7 +220,8 @@ static double num(const json_t *j, const char *key) { return json_number_value(j
 static void print_ms(const json_t *j)
 {
     const json_t *ms = json_object_get(j, "ms");
-    printf("  p50 %.2f ms  p90 %.2f  p99 %.2f  (%.2f to %.2f)\n", num(ms, "p50"), num(ms, "p90"), num(ms, "p99"), num(ms, "min"), num(ms, "max"));
+    printf("  p50 %.2f ms  p90 %.2f  p99 %.2f  (%.2f to %.2f)\n", num(ms, "p50"), num(ms, "p90"), num(ms, "p99"), num(ms, "min"),
+           num(ms, "max"));
 }
 
 static void print_text(const json_t *r)
@@ -230,7 +231,8 @@ static void print_text(const json_t *r)
     json_array_foreach(json_object_get(r, "methods"), i, v)
     {
         printf("%s(%s)\n", json_string_value(json_object_get(v, "method")), json_string_value(json_object_get(v, "inputs")));
-        printf("  load %.1f ms, first call %.1f ms, weights read %.1f MB\n", num(v, "load_ms"), num(v, "first_ms"), num(v, "weight_bytes") * 1e-6);
+        printf("  load %.1f ms, first call %.1f ms, weights read %.1f MB\n", num(v, "load_ms"), num(v, "first_ms"),
+               num(v, "weight_bytes") * 1e-6);
         print_ms(v);
     }
     if (json_object_get(r, "load_ms"))
@@ -247,7 +249,8 @@ static void print_text(const json_t *r)
         print_ms(v);
     }
     if (json_object_get(r, "weight_bytes_per_token"))
-        printf("weights       %9.1f MB a token: %.0f %% of the read bandwidth\n", num(r, "weight_bytes_per_token") * 1e-6, 100 * num(r, "bandwidth_share"));
+        printf("weights       %9.1f MB a token: %.0f %% of the read bandwidth\n", num(r, "weight_bytes_per_token") * 1e-6,
+               100 * num(r, "bandwidth_share"));
     printf("memory        %9.1f MiB at most, mapped files aside\n", num(r, "peak_anonymous_bytes") / 1048576);
     printf("machine       %9.1f GB/s read by %d threads from %.0f MB\n", num(r, "read_bytes_per_s") * 1e-9, (int)num(r, "threads"),
            num(r, "read_bytes") * 1e-6);
@@ -310,14 +313,18 @@ etch_status *etch_cmd_bench(int argc, char **argv)
     etch_opt opts[] = {
         ETCH_CLI_THREADS(o.threads),
         ETCH_CLI_KV_CACHE(o.kv_cache),
-        { "--runs", "-n", ETCH_OPT_INT, &o.runs, "N", "timed calls of a method, timed prefills of a decoder (default 5)", 1, 100000, false, NULL },
+        { "--runs", "-n", ETCH_OPT_INT, &o.runs, "N", "timed calls of a method, timed prefills of a decoder (default 5)", 1, 100000, false,
+          NULL },
         { "--tokens", NULL, ETCH_OPT_INT, &o.tokens, "N", "timed decoding steps of a decoder (default 64)", 1, 100000, false, NULL },
-        { "--method", "-m", ETCH_OPT_STR, &o.method, "NAME", "time this method on made-up inputs (default: a decoder, else all)", 0, 0, false, NULL },
-        { "--shapes", NULL, ETCH_OPT_STR, &o.shapes, "SIZES", "sizes of the inputs in order, 1x3x224x224,8 (default: the largest)", 0, 0, false, NULL },
+        { "--method", "-m", ETCH_OPT_STR, &o.method, "NAME", "time this method on made-up inputs (default: a decoder, else all)", 0, 0,
+          false, NULL },
+        { "--shapes", NULL, ETCH_OPT_STR, &o.shapes, "SIZES", "sizes of the inputs in order, 1x3x224x224,8 (default: the largest)", 0, 0,
+          false, NULL },
         { "--json", NULL, ETCH_OPT_FLAG, &o.json, NULL, "print one JSON object", 0, 0, false, NULL },
         { 0 },
     };
-    const etch_cmd cmd = { "bench", "Measures how fast a program runs, and what of the machine's memory bandwidth it uses.", "FILE.pte", 1, 1,
+    const etch_cmd cmd = { "bench", "Measures how fast a program runs, and what of the machine's memory bandwidth it uses.", "FILE.pte", 1,
+                           1,
                            "  etch bench model.pte --threads 2\n"
                            "  etch bench encoder.pte --shapes 1x128,1x128 --json", opts };
     bool done;

@@ -32,11 +32,14 @@ static int print_rows(const etch_check_report *r, bool portable)
 static void print_text(const etch_job *job, const etch_check_report *r)
 {
     const etch_emit_report *e = &r->export.emit;
-    printf("%s exports (task %s, recipe %s, sizes from the %s)\n", job->model, job->task_file ? job->task_file : job->task, job->recipe, r->weightless ? "config" : "weights");
-    printf("file     %10.2f MB: constants %.2f MB, program %.2f MB\n", (double)e->file_bytes / 1e6, (double)(e->constant_bytes + e->named_bytes) / 1e6,
-           (double)(e->file_bytes - e->constant_bytes - e->named_bytes) / 1e6);
-    printf("running  %10.2f MB of planned memory, of which state (KV cache) %.2f MB\n", (double)e->arena_bytes / 1e6, (double)r->state_bytes / 1e6);
-    printf("export   %10.2f MB at most, about (the tracer %.0f MB)\n", (double)r->export_bytes / 1e6, (double)r->export.tracer_peak_rss / 1e6);
+    printf("%s exports (task %s, recipe %s, sizes from the %s)\n", job->model, job->task_file ? job->task_file : job->task, job->recipe,
+           r->weightless ? "config" : "weights");
+    printf("file     %10.2f MB: constants %.2f MB, program %.2f MB\n", (double)e->file_bytes / 1e6,
+           (double)(e->constant_bytes + e->named_bytes) / 1e6, (double)(e->file_bytes - e->constant_bytes - e->named_bytes) / 1e6);
+    printf("running  %10.2f MB of planned memory, of which state (KV cache) %.2f MB\n", (double)e->arena_bytes / 1e6,
+           (double)r->state_bytes / 1e6);
+    printf("export   %10.2f MB at most, about (the tracer %.0f MB)\n", (double)r->export_bytes / 1e6,
+           (double)r->export.tracer_peak_rss / 1e6);
     printf("nodes    %6d of %d in %d XNNPACK delegates\n", e->n_delegated, e->n_nodes, e->n_delegates);
     if (e->n_delegated) print_rows(r, false);
     printf("portable %6d, and why\n", e->n_nodes - e->n_delegated);

@@ -9,7 +9,8 @@ etch_status *etch_cmd_doctor(int argc, char **argv);
 etch_status *etch_cmd_doctor(int argc, char **argv)
 {
     etch_opt opts[] = { { 0 } };
-    const etch_cmd cmd = { "doctor", "Says what this machine lacks for exporting. Running a .pte needs nothing of it.", NULL, 0, 0, "  etch doctor", opts };
+    const etch_cmd cmd = { "doctor", "Says what this machine lacks for exporting. Running a .pte needs nothing of it.", NULL, 0, 0,
+                           "  etch doctor", opts };
     bool done;
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, NULL, &done));
     if (done) return NULL;

@@ -12,8 +12,8 @@ static void summary(const etch_job *job, const etch_progress *progress, const et
     double total = 0;
     for (int i = 0; i < progress->n_stages; i++) total += progress->stages[i].seconds;
     fprintf(stderr, "%s/model.pte: %.1f MB, %d instructions, %d XNNPACK delegates with %d of %d nodes, %.1f MB of activations and state\n",
-            job->output_dir, (double)r->emit.file_bytes / 1e6, r->emit.n_instructions, r->emit.n_delegates, r->emit.n_delegated, r->emit.n_nodes,
-            (double)r->emit.arena_bytes / 1e6);
+            job->output_dir, (double)r->emit.file_bytes / 1e6, r->emit.n_instructions, r->emit.n_delegates, r->emit.n_delegated,
+            r->emit.n_nodes, (double)r->emit.arena_bytes / 1e6);
     fprintf(stderr, "%.1f s (", total);
     for (int i = 0; i < progress->n_stages; i++)
         fprintf(stderr, "%s%s %.1f", i ? ", " : "", progress->stages[i].name, progress->stages[i].seconds);
@@ -36,7 +36,8 @@ etch_status *etch_cmd_export(int argc, char **argv)
         { "--quiet", "-q", ETCH_OPT_FLAG, &job.quiet, NULL, "no progress and no summary", 0, 0, false, NULL },
         { 0 },
     };
-    const etch_cmd cmd = { "export", "Exports a Transformers model folder to OUT/model.pte, straight from the model's own source.", NULL, 0, 0,
+    const etch_cmd cmd = { "export", "Exports a Transformers model folder to OUT/model.pte, straight from the model's own source.", NULL, 0,
+                           0,
                            "  etch export --model models/tiny --task text-generation --recipe xnnpack -o out\n"
                            "  etch export --model SmolLM2-135M --recipe portable --max_seq_len 1024 -o out\n"
                            "  etch export --pt2 program.pt2 -o out", opts };

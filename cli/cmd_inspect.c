@@ -318,7 +318,8 @@ static void print_method(json_t *m)
             json_object_set_new(all, node, json_integer(json_integer_value(json_object_get(all, node)) + json_integer_value(n)));
     }
     backend_names(json_object_get(m, "delegates"), names, sizeof names);
-    snprintf(title, sizeof title, "nodes in %zu delegates%s%s%s", json_array_size(json_object_get(m, "delegates")), *names ? " (" : "", names, *names ? ")" : "");
+    snprintf(title, sizeof title, "nodes in %zu delegates%s%s%s", json_array_size(json_object_get(m, "delegates")), *names ? " (" : "",
+             names, *names ? ")" : "");
     print_counts(title, all);
     json_decref(all);
     char *buffers = json_dumps(json_object_get(bytes, "buffers"), JSON_COMPACT);

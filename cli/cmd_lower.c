@@ -54,9 +54,9 @@ static etch_status *lower(const options *o)
     if (!s) s = etch_program_parse(etch_buf_str(&text), &p);
     if (!s) s = o->passes ? with_passes(o, p, &r) : as_it_is(o, p, &r);
     if (!s && !o->quiet)
-        fprintf(stderr, "%s: %llu bytes, %d instructions, %d delegates over %d of %d nodes, arena %llu bytes (least possible %llu)\n", o->out,
-                (unsigned long long)r.file_bytes, r.n_instructions, r.n_delegates, r.n_delegated, r.n_nodes, (unsigned long long)r.arena_bytes,
-                (unsigned long long)r.arena_bound);
+        fprintf(stderr, "%s: %llu bytes, %d instructions, %d delegates over %d of %d nodes, arena %llu bytes (least possible %llu)\n",
+                o->out, (unsigned long long)r.file_bytes, r.n_instructions, r.n_delegates, r.n_delegated, r.n_nodes,
+                (unsigned long long)r.arena_bytes, (unsigned long long)r.arena_bound);
     etch_program_destroy(p);
     etch_buf_deinit(&text);
     return s ? etch_status_frame(s, __FILE__, __LINE__, "%s", o->graph) : NULL;
@@ -68,7 +68,8 @@ etch_status *etch_cmd_lower(int argc, char **argv)
     etch_job_init(&o.job);
     etch_opt opts[] = {
         { "--weights", NULL, ETCH_OPT_STR, &o.weights, "DIR", "safetensors that the graph's file tensors lie in", 0, 0, false, "Options" },
-        { "--passes", NULL, ETCH_OPT_FLAG, &o.passes, NULL, "the graph is as `etch trace` prints it: run the passes first", 0, 0, false, NULL },
+        { "--passes", NULL, ETCH_OPT_FLAG, &o.passes, NULL, "the graph is as `etch trace` prints it: run the passes first", 0, 0, false,
+          NULL },
         { "--output", "-o", ETCH_OPT_STR, &o.out, "FILE", "program to write", 0, 0, true, NULL },
         { "--quiet", NULL, ETCH_OPT_FLAG, &o.quiet, NULL, "no summary", 0, 0, false, NULL },
         ETCH_JOB_LOWER_OPTS(o.job),

@@ -78,8 +78,9 @@ static void put_trace(profile *p, const etch_rt_event *e)
     etch_buf_puts(b, b->len ? ",\n" : "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
     etch_buf_puts(b, "{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"name\":");
     etch_buf_quote(b, etch_str_of(e->name));
-    etch_buf_printf(b, ",\"cat\":\"%s\",\"ts\":%.3f,\"dur\":%.3f,\"args\":{\"instruction\":%d,\"node\":%d,\"kernel\":", e->node < 0 ? "instruction" : "node",
-                    (double)(e->begin_ns - p->zero_ns) * 1e-3, (double)(e->end_ns - e->begin_ns) * 1e-3, e->instruction, e->node);
+    etch_buf_printf(b, ",\"cat\":\"%s\",\"ts\":%.3f,\"dur\":%.3f,\"args\":{\"instruction\":%d,\"node\":%d,\"kernel\":",
+                    e->node < 0 ? "instruction" : "node", (double)(e->begin_ns - p->zero_ns) * 1e-3,
+                    (double)(e->end_ns - e->begin_ns) * 1e-3, e->instruction, e->node);
     etch_buf_quote(b, etch_str_of(e->kernel));
     etch_buf_puts(b, ",\"tensors\":");
     etch_buf_quote(b, e->detail);
@@ -124,11 +125,13 @@ static void print_table(const profile *p, etch_str inputs)
 {
     double runs = (double)p->o->runs, all = (double)total(p);
     printf("%s(%.*s): %.2f ms a call, mean of %lld\n", p->o->method, ETCH_STR_ARGS(inputs), all * 1e-6 / runs, (long long)p->o->runs);
-    printf("%7s %10s %8s %10s  %-34s %-10s%s\n", "share", "ms", "count", "weights", "operator or node", "kernel", strcmp(p->o->by, "op") ? "  tensors" : "");
+    printf("%7s %10s %8s %10s  %-34s %-10s%s\n", "share", "ms", "count", "weights", "operator or node", "kernel",
+           strcmp(p->o->by, "op") ? "  tensors" : "");
     for (size_t i = 0; i < p->n && (int64_t)i < p->o->top; i++) {
         const row *r = &p->rows[i];
-        printf("%6.1f%% %10.3f %8.0f %7.2f MB  %-34.*s %-10.*s%s%.*s\n", 100 * (double)r->ns / all, (double)r->ns * 1e-6 / runs, (double)r->count / runs,
-               (double)r->bytes * 1e-6 / runs, ETCH_STR_ARGS(r->name), ETCH_STR_ARGS(r->kernel), r->detail.len ? "  " : "", ETCH_STR_ARGS(r->detail));
+        printf("%6.1f%% %10.3f %8.0f %7.2f MB  %-34.*s %-10.*s%s%.*s\n", 100 * (double)r->ns / all, (double)r->ns * 1e-6 / runs,
+               (double)r->count / runs, (double)r->bytes * 1e-6 / runs, ETCH_STR_ARGS(r->name), ETCH_STR_ARGS(r->kernel),
+               r->detail.len ? "  " : "", ETCH_STR_ARGS(r->detail));
     }
     if ((int64_t)p->n > p->o->top) printf("        %zu further rows: --top %zu\n", p->n - (size_t)p->o->top, p->n);
 }
@@ -207,13 +210,16 @@ etch_status *etch_cmd_profile(int argc, char **argv)
     options o = { .method = "forward", .by = "op", .runs = 5, .top = 30 };
     etch_opt opts[] = {
         { "--method", "-m", ETCH_OPT_STR, &o.method, "NAME", "method to run on made-up inputs (default forward)", 0, 0, false, "Options" },
-        { "--shapes", NULL, ETCH_OPT_STR, &o.shapes, "SIZES", "sizes of the inputs in order, 1x1,1 (default: the largest)", 0, 0, false, NULL },
+        { "--shapes", NULL, ETCH_OPT_STR, &o.shapes, "SIZES", "sizes of the inputs in order, 1x1,1 (default: the largest)", 0, 0, false,
+          NULL },
         ETCH_CLI_THREADS(o.threads),
         ETCH_CLI_KV_CACHE(o.kv_cache),
         { "--runs", "-n", ETCH_OPT_INT, &o.runs, "N", "calls to average (default 5)", 1, 100000, false, NULL },
-        { "--by", NULL, ETCH_OPT_CHOICE, &o.by, "op|shape|step", "rows by operator and kernel, tensors too, or step (default op)", 0, 0, false, NULL },
+        { "--by", NULL, ETCH_OPT_CHOICE, &o.by, "op|shape|step", "rows by operator and kernel, tensors too, or step (default op)", 0, 0,
+          false, NULL },
         { "--top", NULL, ETCH_OPT_INT, &o.top, "N", "rows of the table (default 30)", 1, 1000000, false, NULL },
-        { "--trace", NULL, ETCH_OPT_STR, &o.trace, "FILE.json", "write every step in the trace format that Perfetto opens", 0, 0, false, NULL },
+        { "--trace", NULL, ETCH_OPT_STR, &o.trace, "FILE.json", "write every step in the trace format that Perfetto opens", 0, 0, false,
+          NULL },
         { "--json", NULL, ETCH_OPT_FLAG, &o.json, NULL, "print one JSON object", 0, 0, false, NULL },
         { 0 },
     };

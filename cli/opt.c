@@ -163,8 +163,8 @@ static const etch_opt *line_of(const etch_opt *o, char *left, size_t size)  // t
 {
     size_t n = 0;
     for (;; o++) {
-        int more = snprintf(left + n, size - n, "%s%s%s%s%s%s", n ? ", " : "", o->alias ? o->alias : "", o->alias ? ", " : "", o->name, o->arg ? " " : "",
-                            o->arg ? o->arg : "");
+        int more = snprintf(left + n, size - n, "%s%s%s%s%s%s", n ? ", " : "", o->alias ? o->alias : "", o->alias ? ", " : "", o->name,
+                            o->arg ? " " : "", o->arg ? o->arg : "");
         n += more > 0 ? (size_t)more : 0;
         if (o->help || n >= size) return o;
     }

@@ -14,7 +14,8 @@ typedef enum {
     ETCH_OPT_CHOICE,  // const char **, one of `choices`
     ETCH_OPT_INT,     // int64_t *, within [min, max]
     ETCH_OPT_FLOAT,   // double *, finite, ≥ 0
-    ETCH_OPT_ONLY,    // no target: a flag of another exporter of which etch can honour the value `arg` alone ("": none); any other is refused, and
+    ETCH_OPT_ONLY,    // no target: a flag of another exporter of which etch can honour the value `arg` alone ("": none); any other is
+                      // refused, and
                       // `help` says why. Not in the help text
 } etch_opt_kind;
 

@@ -28,7 +28,8 @@ static etch_status *take_sizes(const char **at, int input, etch_tensor *t)
         char *end;
         long long n = strtoll(p, &end, 10);
         bool closes = d == t->rank - 1 ? *end == ',' || !*end : *end == 'x';
-        if (end == p || n < 0 || !closes) return ETCH_ERR(ETCH_USAGE, "--shapes: input %d has %d dimensions; '%s' does not give them", input, t->rank, *at);
+        if (end == p || n < 0 || !closes)
+            return ETCH_ERR(ETCH_USAGE, "--shapes: input %d has %d dimensions; '%s' does not give them", input, t->rank, *at);
         t->sizes[d] = etch_dim_of(n);
         p = *end ? end + 1 : end;
     }

@@ -6,7 +6,8 @@
 
 typedef struct etch_cli_synth { etch_rt_method *m; int n; etch_tensor *t; } etch_cli_synth;
 
-// `shapes`: sizes of the tensor inputs in order, "1x3x224x224,8"; NULL: the largest that the program declares. Free with etch_cli_synth_free.
+// `shapes`: sizes of the tensor inputs in order, "1x3x224x224,8"; NULL: the largest that the program declares. Free with
+// etch_cli_synth_free.
 etch_status *etch_cli_synth_make(etch_rt_method *m, const char *shapes, etch_cli_synth *out) ETCH_MUST_USE;
 // Sets every input again, as a program may reuse their memory.
 etch_status *etch_cli_synth_set(const etch_cli_synth *s) ETCH_MUST_USE;

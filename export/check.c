@@ -105,7 +105,8 @@ static int by_place(const void *pa, const void *pb)
     int c = etch_str_cmp(a->method, b->method);
     if (!c) c = (a->outside != NULL) - (b->outside != NULL);
     if (!c) c = b->count - a->count;
-    return c ? c : etch_str_cmp(a->op, b->op) ? etch_str_cmp(a->op, b->op) : strcmp(a->outside ? a->outside : "", b->outside ? b->outside : "");
+    return c ? c : etch_str_cmp(a->op, b->op) ? etch_str_cmp(a->op, b->op)
+    : strcmp(a->outside ? a->outside : "", b->outside ? b->outside : "");
 }
 
 static etch_status *lower(const etch_export_opts *o, const etch_weights *weights, etch_check_report *r)
@@ -183,14 +184,16 @@ static json_t *missing(const etch_check_report *r)
 {
     json_t *list = json_array();
     for (int i = 0; i < r->n_missing; i++)
-        json_array_append_new(list, json_pack("{s:o, s:o, s:i}", "op", text(r->missing[i].op), "where", text(r->missing[i].where), "count", r->missing[i].count));
+        json_array_append_new(list, json_pack("{s:o, s:o, s:i}", "op", text(r->missing[i].op), "where", text(r->missing[i].where), "count",
+                                              r->missing[i].count));
     return list;
 }
 
 static json_t *build(const etch_job *job, const etch_check_report *r, const etch_status *verdict)
 {
-    json_t *root = json_pack("{s:b, s:s, s:s, s:s, s:s, s:o, s:o}", "exports", !verdict, "model", job->model, "task", job->task, "recipe", job->recipe, "dtype",
-                             job->dtype, "missing", missing(r), "notes", etch_report_lines(etch_buf_str(&r->export.notes)));
+    json_t *root = json_pack("{s:b, s:s, s:s, s:s, s:s, s:o, s:o}", "exports", !verdict, "model", job->model, "task", job->task, "recipe",
+                             job->recipe, "dtype", job->dtype, "missing", missing(r), "notes",
+                             etch_report_lines(etch_buf_str(&r->export.notes)));
     if (verdict) {
         json_object_set_new(root, "reason", json_string(etch_status_message(verdict)));
         return root;

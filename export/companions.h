@@ -4,7 +4,8 @@
 
 #include "base/status.h"
 
-// Copies tokenizer, processor, chat template and configuration files of `model_dir` into `out_dir`; each appears whole or not at all. Absent ones are skipped.
+// Copies tokenizer, processor, chat template and configuration files of `model_dir` into `out_dir`; each appears whole or not at all.
+// Absent ones are skipped.
 etch_status *etch_copy_companions(const char *model_dir, const char *out_dir) ETCH_MUST_USE;
 
 #endif

@@ -18,7 +18,8 @@ static uint64_t own_peak_rss(void)
     return getrusage(RUSAGE_SELF, &u) ? 0 : (uint64_t)u.ru_maxrss * 1024;
 }
 
-static etch_status *emit(etch_program *p, etch_model_weights *weights, etch_recipe recipe, const char *path, etch_progress *progress, etch_emit_report *report)
+static etch_status *emit(etch_program *p, etch_model_weights *weights, etch_recipe recipe, const char *path, etch_progress *progress,
+                         etch_emit_report *report)
 {
     const etch_emit_opts opts = { .recipe = recipe, .progress = progress ? on_bytes : NULL, .user = progress };
     const etch_const_source source = etch_model_weights_source(weights);
@@ -54,7 +55,8 @@ static void note_sources(const etch_quant_report *q, etch_buf *notes)
     etch_buf_puts(notes, "\n");
 }
 
-etch_status *etch_export_program(etch_program *p, const etch_export_opts *o, const char *path, etch_progress *progress, etch_export_report *report)
+etch_status *etch_export_program(etch_program *p, const etch_export_opts *o, const char *path, etch_progress *progress,
+                                 etch_export_report *report)
 {
     if (progress) etch_progress_stage(progress, "passes");
     etch_model_weights weights;
@@ -93,7 +95,8 @@ etch_status *etch_export_trace(const etch_job *job, etch_progress *progress, etc
 static etch_status *note_lowering(etch_export_report *r)
 {
     if (!r->emit.n_bfloat16) return NULL;
-    etch_buf_printf(&r->notes, "%d nodes stay outside XNNPACK, which has no convolution, pooling or resizing of bfloat16: float16 would go inside\n",
+    etch_buf_printf(&r->notes, "%d nodes stay outside XNNPACK, which has no convolution, pooling or resizing of bfloat16: float16 would go "
+                               "inside\n",
                     r->emit.n_bfloat16);
     return etch_buf_check(&r->notes);
 }

@@ -32,7 +32,8 @@ etch_status *etch_recipe_parse(etch_str name, etch_recipe *out) ETCH_MUST_USE;
 // The quantization that the flags of a job ask for, checked (ETCH_USAGE).
 etch_status *etch_job_quant(const etch_job *job, etch_recipe recipe, etch_quant_opts *out, etch_quant_opts *out_encoder) ETCH_MUST_USE;
 // Runs the passes of a recipe over a program. `report` may be NULL.
-etch_status *etch_pipeline_run(etch_program *p, const etch_export_opts *o, const etch_weights *weights, etch_quant_report *report) ETCH_MUST_USE;
+etch_status *etch_pipeline_run(etch_program *p, const etch_export_opts *o, const etch_weights *weights,
+                               etch_quant_report *report) ETCH_MUST_USE;
 // The program that the tracer records for a job, into `r` with what is known of the child. `r` needs deinit on every path.
 etch_status *etch_export_trace(const etch_job *job, etch_progress *progress, etch_export_report *r) ETCH_MUST_USE;
 // Passes and emission of a traced program; `path` appears whole or not at all. `progress` and `report` may be NULL.

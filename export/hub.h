@@ -1,4 +1,5 @@
-// Hub ids: a model that is not a folder here is looked up on the Hugging Face Hub, by the huggingface_hub package in a Python child (trace/driver/hub.py).
+// Hub ids: a model that is not a folder here is looked up on the Hugging Face Hub, by the huggingface_hub package in a Python child
+// (trace/driver/hub.py).
 #ifndef ETCH_EXPORT_HUB_H
 #define ETCH_EXPORT_HUB_H
 

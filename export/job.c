@@ -33,7 +33,8 @@ static etch_status *check_gguf(const etch_job *job)
     char path[4608];
     etch_gguf *g;
     gguf_path(job, path, sizeof path);
-    if (!etch_file_exists(path)) return ETCH_ERR(ETCH_NOT_FOUND, "--gguf_file %s: there is no such file, in %s or by this path", job->gguf_file, job->model);
+    if (!etch_file_exists(path))
+        return ETCH_ERR(ETCH_NOT_FOUND, "--gguf_file %s: there is no such file, in %s or by this path", job->gguf_file, job->model);
     ETCH_TRYF(etch_gguf_open(path, &g), "--gguf_file");
     etch_gguf_close(g);
     return NULL;
@@ -42,7 +43,8 @@ static etch_status *check_gguf(const etch_job *job)
 static etch_status *check_flags(const etch_job *job)
 {
     if (job->task_file && job->task != default_task) return ETCH_ERR(ETCH_USAGE, "--task and --task-file exclude each other");
-    if (job->task_file && !etch_file_exists(job->task_file)) return ETCH_ERR(ETCH_NOT_FOUND, "--task-file %s: there is no such file", job->task_file);
+    if (job->task_file && !etch_file_exists(job->task_file))
+        return ETCH_ERR(ETCH_NOT_FOUND, "--task-file %s: there is no such file", job->task_file);
     const struct { const char *flag, *scheme; int64_t group; } given[] = {
         { "--qlinear", job->qlinear, job->qlinear_group_size },
         { "--qembedding", job->qembedding, job->qembedding_group_size },
@@ -50,7 +52,8 @@ static etch_status *check_flags(const etch_job *job)
         { "--qembedding_encoder", job->qembedding_encoder, job->qembedding_encoder_group_size },
     };
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
-        if (given[i].group >= 0 && !given[i].scheme) return ETCH_ERR(ETCH_USAGE, "%s_group_size is given without %s", given[i].flag, given[i].flag);
+        if (given[i].group >= 0 && !given[i].scheme)
+            return ETCH_ERR(ETCH_USAGE, "%s_group_size is given without %s", given[i].flag, given[i].flag);
     return NULL;
 }
 
@@ -60,9 +63,10 @@ static etch_status *resolve(etch_job *job, etch_progress *progress, etch_buf *no
         const char *flag = job->revision ? "--revision" : job->token ? "--token" : job->offline ? "--offline" : NULL;
         return flag ? ETCH_ERR(ETCH_USAGE, "%s is for models of the Hub; --model %s is a path", flag, job->model) : NULL;
     }
-    const etch_hub_request r = { job->model, job->revision, job->token, job->gguf_file, job->offline, job->weightless, job->trust_remote_code };
-    ETCH_TRYF(etch_hub_resolve(&r, progress, job->hub_folder, sizeof job->hub_folder, notes), "there is no such folder, so '%s' is taken for a Hub id",
-              job->model);
+    const etch_hub_request r = { job->model, job->revision, job->token, job->gguf_file, job->offline, job->weightless,
+                                 job->trust_remote_code };
+    ETCH_TRYF(etch_hub_resolve(&r, progress, job->hub_folder, sizeof job->hub_folder, notes),
+              "there is no such folder, so '%s' is taken for a Hub id", job->model);
     job->model = job->hub_folder;
     return NULL;
 }
@@ -78,14 +82,18 @@ static etch_status *check(const etch_job *job)
     snprintf(path, sizeof path, "%s/config.json", job->model);
     if (job->gguf_file) ETCH_TRY(check_gguf(job));
     else if (!etch_file_exists(path))
-        return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: no config.json in it; give the folder that save_pretrained or a Hub download made", job->model);
+        return ETCH_ERR(ETCH_NOT_FOUND, "--model %s: no config.json in it; give the folder that save_pretrained or a Hub download made",
+                        job->model);
     return check_flags(job);
 }
 
 etch_status *etch_job_prepare(etch_job *job, etch_progress *progress)
 {
-    if (!job->model == !job->pt2) return ETCH_ERR(ETCH_USAGE, job->model ? "--model and --pt2 exclude each other" : "--model DIR is required (or, to export a program of PyTorch, --pt2 FILE.pt2)");
-    if (job->pt2) return etch_file_exists(job->pt2) ? check_flags(job) : ETCH_ERR(ETCH_NOT_FOUND, "--pt2 %s: there is no such file", job->pt2);
+    if (!job->model == !job->pt2)
+        return ETCH_ERR(ETCH_USAGE, job->model ? "--model and --pt2 exclude each other"
+                        : "--model DIR is required (or, to export a program of PyTorch, --pt2 FILE.pt2)");
+    if (job->pt2)
+        return etch_file_exists(job->pt2) ? check_flags(job) : ETCH_ERR(ETCH_NOT_FOUND, "--pt2 %s: there is no such file", job->pt2);
     etch_buf notes = { 0 };
     etch_status *s = resolve(job, progress, &notes);
     if (s) etch_progress_end(progress);
@@ -133,9 +141,13 @@ bool etch_job_is_file(const etch_job *job)
 }
 
 // A lone config file is read as if it lay in a folder, which is made in the scratch folder.
-unsigned etch_job_grants(const etch_job *job) { return job->trust_remote_code || etch_job_is_file(job) ? ETCH_GRANT_SCRATCH : ETCH_GRANT_NONE; }
+unsigned etch_job_grants(const etch_job *job)
+{
+    return job->trust_remote_code || etch_job_is_file(job) ? ETCH_GRANT_SCRATCH : ETCH_GRANT_NONE;
+}
 
-static etch_status *quant_opts(const char *suffix, const char *linear, int64_t linear_group, const char *embedding, int64_t embedding_group, etch_quant_opts *o)
+static etch_status *quant_opts(const char *suffix, const char *linear, int64_t linear_group, const char *embedding, int64_t embedding_group,
+                               etch_quant_opts *o)
 {
     char flag[32];
     o->suffix = suffix;
@@ -154,6 +166,6 @@ etch_status *etch_job_quant(const etch_job *job, etch_recipe recipe, etch_quant_
     ETCH_TRY(etch_qparams_parse(etch_str_of(job->qparams), &out->rule));
     *out_encoder = *out;
     ETCH_TRY(quant_opts("", job->qlinear, job->qlinear_group_size, job->qembedding, job->qembedding_group_size, out));
-    return quant_opts("_encoder", job->qlinear_encoder, job->qlinear_encoder_group_size, job->qembedding_encoder, job->qembedding_encoder_group_size,
-                      out_encoder);
+    return quant_opts("_encoder", job->qlinear_encoder, job->qlinear_encoder_group_size, job->qembedding_encoder,
+                      job->qembedding_encoder_group_size, out_encoder);
 }

@@ -35,8 +35,8 @@ typedef struct etch_job {
 } etch_job;
 
 void etch_job_init(etch_job *job);
-// A Hub id becomes a folder (export/hub.h) that `model` names from then on. The model folder exists and has a config.json; flags that cannot be honoured
-// or contradict each other are refused (ETCH_USAGE).
+// A Hub id becomes a folder (export/hub.h) that `model` names from then on. The model folder exists and has a config.json; flags that
+// cannot be honoured or contradict each other are refused (ETCH_USAGE).
 etch_status *etch_job_prepare(etch_job *job, etch_progress *progress) ETCH_MUST_USE;
 // {"model": ..., "task": ..., "options": {...}} for etch_trace, and what its process is granted.
 etch_status *etch_job_to_json(const etch_job *job, etch_buf *out) ETCH_MUST_USE;

@@ -37,7 +37,8 @@ void etch_progress_bytes(etch_progress *p, uint64_t done, uint64_t total)
     if (!p->show || !p->n_stages || now - p->last_draw < 0.1) return;
     p->last_draw = now;
     double took = now - p->stage_start, left = done ? took * (double)(total - done) / (double)done : 0;
-    fprintf(stderr, "\r\033[K%s %.0f of %.0f MB, %.0f s left", p->stages[p->n_stages - 1].name, (double)done / 1e6, (double)total / 1e6, left);
+    fprintf(stderr, "\r\033[K%s %.0f of %.0f MB, %.0f s left", p->stages[p->n_stages - 1].name, (double)done / 1e6, (double)total / 1e6,
+            left);
 }
 
 void etch_progress_end(etch_progress *p)

@@ -24,7 +24,8 @@ static json_t *guards(const etch_program *p)
 {
     json_t *list = json_array();
     for (int i = 0; i < p->syms.n_guards; i++)
-        json_array_append_new(list, json_pack("{s:o, s:o}", "assumed", text(p->syms.guards[i].text), "where", text(p->syms.guards[i].where)));
+        json_array_append_new(list, json_pack("{s:o, s:o}", "assumed", text(p->syms.guards[i].text), "where",
+                                              text(p->syms.guards[i].where)));
     return list;
 }
 
@@ -33,8 +34,8 @@ static json_t *tensors(const etch_quant_report *q)
     json_t *list = json_array();
     for (int i = 0; i < q->n; i++) {
         const etch_quant_entry *e = &q->entries[i];
-        json_t *o = json_pack("{s:o, s:s, s:i, s:I, s:I}", "name", text(e->name), "scheme", e->scheme, "bits", e->bits, "rows", (json_int_t)e->rows, "columns",
-                              (json_int_t)e->columns);
+        json_t *o = json_pack("{s:o, s:s, s:i, s:I, s:I}", "name", text(e->name), "scheme", e->scheme, "bits", e->bits, "rows",
+                              (json_int_t)e->rows, "columns", (json_int_t)e->columns);
         if (e->group) json_object_set_new(o, "group", json_integer(e->group));
         json_object_set_new(o, "bytes", json_integer(e->bytes));
         if (e->source.len) json_object_set_new(o, "source", text(e->source));
@@ -55,17 +56,21 @@ static json_t *flags(const etch_job *j)
     json_t *o = json_object();
     const struct { const char *name, *text; } texts[] = {
         { j->pt2 ? "pt2" : j->task_file ? "task-file" : "task", j->pt2 ? j->pt2 : j->task_file ? j->task_file : j->task },
-        { "recipe", j->recipe }, { "dtype", j->pt2 ? NULL : j->dtype }, { "gguf_file", j->gguf_file }, { "logits", j->pt2 ? NULL : j->logits }, { "qlinear", j->qlinear }, { "qembedding", j->qembedding }, { "qlinear_encoder", j->qlinear_encoder },
+        { "recipe", j->recipe }, { "dtype", j->pt2 ? NULL : j->dtype }, { "gguf_file", j->gguf_file },
+        { "logits", j->pt2 ? NULL : j->logits }, { "qlinear", j->qlinear }, { "qembedding", j->qembedding },
+        { "qlinear_encoder", j->qlinear_encoder },
         { "qembedding_encoder", j->qembedding_encoder }, { "qparams", j->qparams },
     };
     const struct { const char *name; bool on; } switches[] = {
-        { "use_custom_sdpa", j->use_custom_sdpa }, { "use_custom_kv_cache", j->use_custom_kv_cache }, { "disable_dynamic_shapes", j->disable_dynamic_shapes },
+        { "use_custom_sdpa", j->use_custom_sdpa }, { "use_custom_kv_cache", j->use_custom_kv_cache },
+        { "disable_dynamic_shapes", j->disable_dynamic_shapes },
         { "trust_remote_code", j->trust_remote_code },
     };
     const struct { const char *name; int64_t value, none; } numbers[] = {
         { "max_seq_len", j->max_seq_len, 0 }, { "prefill_chunk", j->prefill_chunk, 0 }, { "image_size", j->image_size, 0 },
         { "qlinear_group_size", j->qlinear_group_size, -1 }, { "qembedding_group_size", j->qembedding_group_size, -1 },
-        { "qlinear_encoder_group_size", j->qlinear_encoder_group_size, -1 }, { "qembedding_encoder_group_size", j->qembedding_encoder_group_size, -1 },
+        { "qlinear_encoder_group_size", j->qlinear_encoder_group_size, -1 },
+        { "qembedding_encoder_group_size", j->qembedding_encoder_group_size, -1 },
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].text) json_object_set_new(o, texts[i].name, json_string(texts[i].text));
@@ -77,9 +82,10 @@ static json_t *flags(const etch_job *j)
 
 json_t *etch_report_program(const etch_emit_report *e)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "bytes", (json_int_t)e->file_bytes, "constant_bytes", (json_int_t)e->constant_bytes,
-                     "named_bytes", (json_int_t)e->named_bytes, "arena_bytes", (json_int_t)e->arena_bytes, "instructions", e->n_instructions, "delegates",
-                     e->n_delegates, "nodes", e->n_nodes, "delegated_nodes", e->n_delegated);
+    return json_pack("{s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "bytes", (json_int_t)e->file_bytes, "constant_bytes",
+                     (json_int_t)e->constant_bytes,
+                     "named_bytes", (json_int_t)e->named_bytes, "arena_bytes", (json_int_t)e->arena_bytes, "instructions",
+                     e->n_instructions, "delegates", e->n_delegates, "nodes", e->n_nodes, "delegated_nodes", e->n_delegated);
 }
 
 static json_t *build(const etch_job *job, const etch_progress *progress, const etch_export_report *r)
@@ -91,8 +97,8 @@ static json_t *build(const etch_job *job, const etch_progress *progress, const e
     }
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I}}", "job", flags(job), "program", etch_report_program(&r->emit),
                      "assumptions", guards(r->program), "notes",
-                     etch_report_lines(etch_buf_str(&r->notes)), "weights", tensors(&r->quant), "seconds", stages, "peak_rss_bytes", "tracer",
-                     (json_int_t)r->tracer_peak_rss, "export", (json_int_t)r->peak_rss);
+                     etch_report_lines(etch_buf_str(&r->notes)), "weights", tensors(&r->quant), "seconds", stages, "peak_rss_bytes",
+                     "tracer", (json_int_t)r->tracer_peak_rss, "export", (json_int_t)r->peak_rss);
 }
 
 etch_status *etch_report_write(const etch_job *job, const etch_progress *progress, const etch_export_report *r)

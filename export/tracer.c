@@ -35,7 +35,8 @@ etch_status *etch_tracer_python(char *buf, size_t cap)
 {
     const char *env = getenv("ETCH_PYTHON");
     if (env && *env) {
-        if (strchr(env, '/') && !executable(env)) return ETCH_ERR(ETCH_NOT_FOUND, "ETCH_PYTHON is '%s', which is not an executable file", env);
+        if (strchr(env, '/') && !executable(env))
+            return ETCH_ERR(ETCH_NOT_FOUND, "ETCH_PYTHON is '%s', which is not an executable file", env);
         snprintf(buf, cap, "%s", env);
         return NULL;
     }
@@ -116,7 +117,8 @@ static void exec_child(const char *python, const char *home, const char *scratch
     setenv("PYTHONHASHSEED", "0", 1);
     setenv("PYTHONDONTWRITEBYTECODE", "1", 0);
     // Not -I: it would ignore the hash seed, and the order of Python's sets would change the order of nodes.
-    static const char *const foreign[] = { "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONUSERBASE", "PYTHONOPTIMIZE", "PYTHONVERBOSE" };
+    static const char *const foreign[] = { "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONUSERBASE", "PYTHONOPTIMIZE",
+                                           "PYTHONVERBOSE" };
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) unsetenv(foreign[i]);
     char *args[] = { (char *)(uintptr_t)python, "-s", "-c",
                      "import sys; sys.path[:] = [p for p in sys.path if p]; import os; sys.path.insert(0, os.environ['ETCH_TRACE_HOME']); "
@@ -202,7 +204,8 @@ static void heard(etch_str line, etch_progress *progress, etch_tracer_result *ou
     } else if (json_is_object(m)) {
         const char *op = json_string_value(json_object_get(m, "op")), *where = json_string_value(json_object_get(m, "where"));
         size_t from = out->missing.len;
-        etch_buf_printf(&out->missing, "%s\t%s\t%d\n", op ? op : "?", where ? where : "", (int)json_integer_value(json_object_get(m, "count")));
+        etch_buf_printf(&out->missing, "%s\t%s\t%d\n", op ? op : "?", where ? where : "",
+                        (int)json_integer_value(json_object_get(m, "count")));
         if (out->missing.len > from) tame((char *)out->missing.ptr + from, out->missing.len - from);
     } else if (!j && line.len) {
         size_t from = log->len;
@@ -262,7 +265,8 @@ static etch_status *died(int status, const etch_buf *log)
     if (WIFSIGNALED(status))
         return ETCH_ERR(ETCH_INVALID, "the tracer was killed by signal %d (%s)%s%.*s", WTERMSIG(status), strsignal(WTERMSIG(status)),
                         tail.len ? "; its last words:\n" : "", ETCH_STR_ARGS(tail));
-    return ETCH_ERR(ETCH_INVALID, "the tracer ended with exit code %d%s%.*s", WEXITSTATUS(status), tail.len ? ":\n" : "", ETCH_STR_ARGS(tail));
+    return ETCH_ERR(ETCH_INVALID, "the tracer ended with exit code %d%s%.*s", WEXITSTATUS(status), tail.len ? ":\n" : "",
+                    ETCH_STR_ARGS(tail));
 }
 
 // The sandbox lets the child write here; model code may have filled it with anything, so nothing in it is followed.

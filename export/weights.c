@@ -16,7 +16,8 @@ static etch_status *open_gguf(etch_model_weights *m, etch_str file)
     if (!m->gguf_name) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     memcpy(m->gguf_name, file.ptr, file.len);
     m->gguf_name[file.len] = 0;
-    int n = snprintf(path, sizeof path, "%s%s%s", *m->gguf_name == '/' || !m->dir ? "" : m->dir, *m->gguf_name == '/' || !m->dir ? "" : "/", m->gguf_name);
+    int n = snprintf(path, sizeof path, "%s%s%s", *m->gguf_name == '/' || !m->dir ? "" : m->dir, *m->gguf_name == '/' || !m->dir ? "" : "/",
+                     m->gguf_name);
     if (n < 0 || (size_t)n >= sizeof path) return ETCH_ERR(ETCH_INVALID, "the path of %s is too long", m->gguf_name);
     return etch_gguf_open(path, &m->gguf);
 }
@@ -47,7 +48,9 @@ static etch_status *get(void *user, etch_str file, etch_str key, const etch_tens
         if (same) *out_bytes = etch_st_bytes(m->st, t);
     }
     if (!found) return ETCH_ERR(ETCH_NOT_FOUND, "%.*s: there is no tensor '%.*s'", ETCH_STR_ARGS(file), ETCH_STR_ARGS(key));
-    if (!same) return ETCH_ERR(ETCH_INVALID, "%.*s: tensor '%.*s' is of another type than the traced one", ETCH_STR_ARGS(file), ETCH_STR_ARGS(key));
+    if (!same)
+        return ETCH_ERR(ETCH_INVALID, "%.*s: tensor '%.*s' is of another type than the traced one", ETCH_STR_ARGS(file),
+                        ETCH_STR_ARGS(key));
     return NULL;
 }
 

@@ -1,4 +1,5 @@
-// The safetensors of a model folder and a GGUF file that its graph names, or the tensors of a PT2 archive, as the source of a program's constants.
+// The safetensors of a model folder and a GGUF file that its graph names, or the tensors of a PT2 archive, as the source of a program's
+// constants.
 #ifndef ETCH_EXPORT_WEIGHTS_H
 #define ETCH_EXPORT_WEIGHTS_H
 

@@ -152,7 +152,8 @@ etch_status *etch_method_add_data(etch_method *m, const etch_tensor *t, etch_val
 {
     size_t n;
     *out = NULL;
-    if (etch_tensor_is_dynamic(t) || !etch_tensor_nbytes(t, &n)) return ETCH_ERR(ETCH_INVALID, "literal data cannot have symbolic or huge sizes");
+    if (etch_tensor_is_dynamic(t) || !etch_tensor_nbytes(t, &n))
+        return ETCH_ERR(ETCH_INVALID, "literal data cannot have symbolic or huge sizes");
     if (!t->data && n) return ETCH_ERR(ETCH_INTERNAL, "literal data without bytes");
     etch_value *v;
     ETCH_TRY(etch_graph__new_leaf(m, ETCH_SRC_DATA, (etch_str){ "", 0 }, t, &v));
@@ -195,7 +196,8 @@ etch_status *etch_method_add_mutation(etch_method *m, etch_value *buffer, etch_v
 
 static const char *kind_name(etch_vkind k)
 {
-    static const char *const names[] = { "None", "a tensor", "an int", "a float", "a bool", "a string", "ints", "floats", "bools", "tensors" };
+    static const char *const names[] = { "None", "a tensor", "an int", "a float", "a bool", "a string", "ints", "floats", "bools",
+                                         "tensors" };
     return (unsigned)k < sizeof names / sizeof names[0] ? names[k] : "?";
 }
 
@@ -300,7 +302,8 @@ etch_status *etch_graph__coerce(etch_arena *a, const etch_op *op, int param, etc
     case ETCH_T_STR: ok = k == ETCH_V_STR; break;
     }
     if (ok) return NULL;
-    return ETCH_ERR(ETCH_INVALID, "%.*s: argument '%.*s' cannot be %s", ETCH_STR_ARGS(op->schema->name), ETCH_STR_ARGS(q->name), kind_name(k));
+    return ETCH_ERR(ETCH_INVALID, "%.*s: argument '%.*s' cannot be %s", ETCH_STR_ARGS(op->schema->name), ETCH_STR_ARGS(q->name),
+                    kind_name(k));
 }
 
 etch_status *etch_graph__new_node(etch_method *m, const etch_op *op, const etch_val *args, int n_args, etch_str where, etch_str module,
@@ -378,7 +381,8 @@ static etch_status *define_scalar(etch_method *m, etch_node *n)
         const etch_tensor *t = n->args[0].kind == ETCH_V_TENSOR ? n->args[0].t : NULL;
         int64_t d = n->args[1].i.v;
         if (t && d < 0) d += t->rank;
-        if (!t || d < 0 || d >= t->rank) return ETCH_ERR(ETCH_INVALID, "sym_size: dimension %lld is out of range", (long long)n->args[1].i.v);
+        if (!t || d < 0 || d >= t->rank)
+            return ETCH_ERR(ETCH_INVALID, "sym_size: dimension %lld is out of range", (long long)n->args[1].i.v);
         v->scalar = t->sizes[d];
         return NULL;
     }

@@ -1,7 +1,7 @@
 // The ATen graph: what the tracer produces, what the passes rewrite, what lowering reads. Functional, in topological order.
 //
-// A program holds methods ("forward", or a task's method names), constant methods (metadata) and one symbol table. A method is a list of nodes;
-// a node applies one op row to arguments and defines values. Everything lives in the program's arena.
+// A program holds methods ("forward", or a task's method names), constant methods (metadata) and one symbol table. A method is a list of
+// nodes; a node applies one op row to arguments and defines values. Everything lives in the program's arena.
 //
 // Text form (etch_program_print / _parse round-trip):
 //
@@ -23,8 +23,9 @@
 //   return "logits" %5                                 (one line an output)
 //   end
 //
-// Arguments print positionally up to the last one that differs from its default, keyword-only ones as name=value; tensors as %id, None, ints or
-// expressions (s0 + 1), floats with enough digits to round-trip (always with '.', 'e', inf or nan), true/false, "strings", [lists], dtypes by name.
+// Arguments print positionally up to the last one that differs from its default, keyword-only ones as name=value; tensors as %id, None,
+// ints or expressions (s0 + 1), floats with enough digits to round-trip (always with '.', 'e', inf or nan), true/false, "strings", [lists],
+// dtypes by name.
 // A value without consumers is removed by the dead-code pass, not by the printer.
 #ifndef ETCH_GRAPH_GRAPH_H
 #define ETCH_GRAPH_GRAPH_H
@@ -105,12 +106,13 @@ static inline etch_value *etch_arg_value(const etch_val *a) { return a->kind == 
 etch_status *etch_method_add_input(etch_method *m, etch_str name, const etch_tensor *type, etch_value **out) ETCH_MUST_USE;
 etch_status *etch_method_add_file(etch_method *m, etch_str file, etch_str key, const etch_tensor *type, etch_value **out) ETCH_MUST_USE;
 etch_status *etch_method_add_data(etch_method *m, const etch_tensor *t, etch_value **out) ETCH_MUST_USE;
-etch_status *etch_method_add_buffer(etch_method *m, etch_str name, const etch_tensor *type, etch_value *init, etch_value **out) ETCH_MUST_USE;
+etch_status *etch_method_add_buffer(etch_method *m, etch_str name, const etch_tensor *type, etch_value *init,
+                                    etch_value **out) ETCH_MUST_USE;
 etch_status *etch_method_add_output(etch_method *m, etch_str name, etch_value *v) ETCH_MUST_USE;
 etch_status *etch_method_add_mutation(etch_method *m, etch_value *buffer, etch_value *v) ETCH_MUST_USE;
 
-// A new node before `before` (NULL: at the end). Copies args (lists and strings too), fills missing trailing arguments with schema defaults,
-// runs the shape rule to type the results. Errors: no row, wrong kinds, shape rule.
+// A new node before `before` (NULL: at the end). Copies args (lists and strings too), fills missing trailing arguments with schema
+// defaults, runs the shape rule to type the results. Errors: no row, wrong kinds, shape rule.
 etch_status *etch_method_add_node(etch_method *m, etch_node *before, const etch_op *op, const etch_val *args, int n_args,
                                   etch_str where, etch_str module, etch_node **out) ETCH_MUST_USE;
 // A copy of `n` (a node of any method of the program) at the end, with other arguments (n->op->schema->n_params of them, in schema order);
@@ -119,7 +121,8 @@ etch_status *etch_method_add_copy(etch_method *m, const etch_node *n, const etch
 // Replaces every use of `old_v` (args, outputs, mutations, inits) by `new_v`. Linear in the method; passes that replace a lot use a
 // forwarding map and one sweep (etch_method_replace_all).
 void etch_method_replace(etch_method *m, etch_value *old_v, etch_value *new_v);
-// For every value v with v->user != NULL, uses become (etch_value *)v->user (followed transitively). Clear `user` first: etch_method_clear_user.
+// For every value v with v->user != NULL, uses become (etch_value *)v->user (followed transitively). Clear `user` first:
+// etch_method_clear_user.
 void etch_method_replace_all(etch_method *m);
 void etch_method_clear_user(etch_method *m);
 // Unlinks a node (its results must be unused).

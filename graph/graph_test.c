@@ -149,7 +149,8 @@ void test_graph_graph__build_and_edit(void **state)
     assert_null(etch_method_add_node(m, NULL, relu, args, 1, ETCH_LIT(""), ETCH_LIT(""), &k));
     assert_null(etch_method_add_output(m, ETCH_LIT("out"), k->outs[0]));
     expect_text(p, "etch-graph 1\nmethod \"f\"\n%0 = input \"x\" : f32[2]\n%1 = input \"y\" : f32[2]\n"
-                   "%2 = aten::add.Tensor(%0, 1.5) : f32[2] @ \"a.py:1\" in \"mod\"\n%3 = aten::relu(%2) : f32[2]\nreturn \"out\" %3\nend\n");
+                   "%2 = aten::add.Tensor(%0, 1.5) : f32[2] @ \"a.py:1\" in \"mod\"\n%3 = aten::relu(%2) : f32[2]\nreturn \"out\" "
+                   "%3\nend\n");
     assert_null(etch_program_verify(p));
     etch_method_replace(m, n->outs[0], y);
     etch_method_remove(m, n);

@@ -110,7 +110,10 @@ static etch_status *line_end(parser *ps)
     return NULL;
 }
 
-static int hex_digit(char c) { return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; }
+static int hex_digit(char c)
+{
+    return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
 
 // A quoted string, unescaped into the arena.
 static etch_status *string(parser *ps, etch_str *out)
@@ -404,7 +407,8 @@ static etch_status *arguments(parser *ps, const etch_op *op, etch_val *args)
     for (int i = 0; i < s->n_params; i++) {
         if (given[i]) continue;
         if (!s->params[i].has_default)
-            return at_position(ps, ETCH_ERR(ETCH_INVALID, "%.*s: argument '%.*s' is missing", ETCH_STR_ARGS(s->name), ETCH_STR_ARGS(s->params[i].name)));
+            return at_position(ps, ETCH_ERR(ETCH_INVALID, "%.*s: argument '%.*s' is missing", ETCH_STR_ARGS(s->name),
+                                            ETCH_STR_ARGS(s->params[i].name)));
         args[i] = s->params[i].def;
     }
     return NULL;

@@ -49,7 +49,8 @@ static void print_val(etch_buf *out, const etch_val *v)
     default: break;
     }
     etch_buf_puts(out, "[");
-    int n = v->kind == ETCH_V_INTS ? v->ints.n : v->kind == ETCH_V_FLOATS ? v->floats.n : v->kind == ETCH_V_BOOLS ? v->bools.n : v->tensors.n;
+    int n = v->kind == ETCH_V_INTS ? v->ints.n : v->kind == ETCH_V_FLOATS ? v->floats.n : v->kind == ETCH_V_BOOLS ? v->bools.n
+    : v->tensors.n;
     for (int i = 0; i < n; i++) {
         if (i) etch_buf_puts(out, ", ");
         if (v->kind == ETCH_V_INTS) etch_dim_print(out, v->ints.p[i]);
@@ -193,7 +194,8 @@ static void print_method(etch_method *m, etch_buf *out)
         etch_node_print(n, out);
         etch_buf_puts(out, "\n");
     }
-    for (int i = 0; i < m->n_mutations; i++) etch_buf_printf(out, "mutate %%%d = %%%d\n", m->mutations[i].buffer->id, m->mutations[i].v->id);
+    for (int i = 0; i < m->n_mutations; i++)
+        etch_buf_printf(out, "mutate %%%d = %%%d\n", m->mutations[i].buffer->id, m->mutations[i].v->id);
     for (int i = 0; i < m->n_outputs; i++) {
         etch_buf_puts(out, "return ");
         etch_buf_quote(out, m->outputs[i].name);

@@ -48,7 +48,8 @@ static etch_status *type_error(const etch_value *v, const etch_tensor *rule)
     return s;
 }
 
-// A rule that makes a fresh size symbol (nonzero) gives another one each time: such sizes are equal when the stated one is a bare symbol too.
+// A rule that makes a fresh size symbol (nonzero) gives another one each time: such sizes are equal when the stated one is a bare symbol
+// too.
 static bool same_but_fresh(const etch_tensor *stated, const etch_tensor *rule)
 {
     if (stated->dtype != rule->dtype || stated->rank != rule->rank) return false;
@@ -106,7 +107,8 @@ static etch_status *check_ends(checker *c)
         const etch_value *b = m->leaves[i];
         if (!b->init) continue;
         ETCH_TRY(check_use(c, b->init, "initial content"));
-        if (!etch_graph__same_type(&b->t, &b->init->t)) return ETCH_ERR(ETCH_INTERNAL, "buffer %%%d and its initial content differ in type", b->id);
+        if (!etch_graph__same_type(&b->t, &b->init->t))
+            return ETCH_ERR(ETCH_INTERNAL, "buffer %%%d and its initial content differ in type", b->id);
     }
     return NULL;
 }
@@ -116,7 +118,8 @@ static etch_status *check_leaf(const etch_value *v)
     size_t n;
     if (v->src == ETCH_SRC_NODE || v->def) return ETCH_ERR(ETCH_INTERNAL, "leaf %%%d is a node's result", v->id);
     if (v->src != ETCH_SRC_DATA) return NULL;
-    if (!etch_tensor_nbytes(&v->t, &n) || v->t.capacity < n || (n && !v->t.data)) return ETCH_ERR(ETCH_INTERNAL, "data %%%d lacks bytes", v->id);
+    if (!etch_tensor_nbytes(&v->t, &n) || v->t.capacity < n || (n && !v->t.data))
+        return ETCH_ERR(ETCH_INTERNAL, "data %%%d lacks bytes", v->id);
     return NULL;
 }
 

@@ -104,7 +104,8 @@ etch_status *kern_ints(const etch_val *args, int n_args, int i, kern_list *out_l
         out_l->v[0] = args[i].i.v;
         return NULL;
     }
-    if ((args[i].kind == ETCH_V_FLOATS || args[i].kind == ETCH_V_BOOLS || args[i].kind == ETCH_V_TENSORS) && args[i].ints.n == 0) return NULL;
+    if ((args[i].kind == ETCH_V_FLOATS || args[i].kind == ETCH_V_BOOLS || args[i].kind == ETCH_V_TENSORS) && args[i].ints.n == 0)
+        return NULL;
     if (args[i].kind != ETCH_V_INTS) return ETCH_ERR(ETCH_INVALID, "argument %d is not a list of integers", i);
     if (args[i].ints.n > ETCH_MAX_RANK) return ETCH_ERR(ETCH_INVALID, "argument %d: a list of %d entries", i, args[i].ints.n);
     out_l->n = args[i].ints.n;

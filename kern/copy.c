@@ -86,7 +86,8 @@ static bool plan_make(plan *p, const int64_t *ds, const int64_t *ss, const int64
     return true;
 }
 
-void kern_copy_nd(void *dst_, const int64_t *dst_strides, const void *src_, const int64_t *src_strides, const int64_t *sizes, int rank, size_t es)
+void kern_copy_nd(void *dst_, const int64_t *dst_strides, const void *src_, const int64_t *src_strides, const int64_t *sizes, int rank,
+                  size_t es)
 {
     plan p;
     if (!plan_make(&p, dst_strides, src_strides, sizes, rank)) return;

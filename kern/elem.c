@@ -19,7 +19,10 @@ static int category(etch_dtype d)
     return etch_dtype_is_complex(d) ? 3 : etch_dtype_is_float(d) ? 2 : d == ETCH_BOOL ? 0 : 1;
 }
 
-static etch_dtype join(etch_dtype a, etch_dtype b) { return a == ETCH_DTYPE_NONE ? b : b == ETCH_DTYPE_NONE ? a : etch_dtype_promote(a, b); }
+static etch_dtype join(etch_dtype a, etch_dtype b)
+{
+    return a == ETCH_DTYPE_NONE ? b : b == ETCH_DTYPE_NONE ? a : etch_dtype_promote(a, b);
+}
 
 // Lower priority takes part only when its category is higher.
 static etch_dtype combine(etch_dtype high, etch_dtype low)

@@ -85,7 +85,8 @@ typedef struct { const etch_ew_kernels *ew; etch_ew_binary op; const float *a, *
 static void binary_rows(const void *user, int64_t from, int64_t to)
 {
     const binary *s = user;
-    for (int64_t i = from; i < to; i++) s->ew->binary(s->op, s->a + i * s->n, 1, s->b, s->b_step, -INFINITY, INFINITY, s->y + i * s->n, (size_t)s->n);
+    for (int64_t i = from; i < to; i++)
+        s->ew->binary(s->op, s->a + i * s->n, 1, s->b, s->b_step, -INFINITY, INFINITY, s->y + i * s->n, (size_t)s->n);
 }
 
 static void binary_piece(const void *user, int64_t from, int64_t to)
@@ -167,7 +168,8 @@ KERN_PROTO(fast_softmax)
 static void norm_rows(const void *user, int64_t from, int64_t to)
 {
     const row_job *s = user;
-    s->ew->layer_norm(s->x + from * s->n, s->y + from * s->n, (size_t)(to - from), (size_t)s->n, s->weight, s->bias, s->eps, s->mean + from, s->rstd + from);
+    s->ew->layer_norm(s->x + from * s->n, s->y + from * s->n, (size_t)(to - from), (size_t)s->n, s->weight, s->bias, s->eps, s->mean + from,
+                      s->rstd + from);
 }
 
 KERN_PROTO(native_layer_norm);
@@ -178,13 +180,15 @@ KERN_PROTO(fast_native_layer_norm)
     const etch_tensor *t = f32_at(args, n_args, 0), *w = f32_at(args, n_args, 2), *b = f32_at(args, n_args, 3);
     kern_list shape;
     ETCH_TRY(kern_ints(args, n_args, 1, &shape));
-    bool fits = cx->ew && t && t->rank && shape.n == 1 && shape.v[0] == kern_size(t, t->rank - 1) && shape.v[0] > 0 && kern_same_sizes(t, outs[0]);
+    bool fits = cx->ew && t && t->rank && shape.n == 1 && shape.v[0] == kern_size(t, t->rank - 1) && shape.v[0] > 0 &&
+    kern_same_sizes(t, outs[0]);
     fits = fits && (w || args[2].kind == ETCH_V_NONE) && (b || args[3].kind == ETCH_V_NONE) && args[4].kind == ETCH_V_FLOAT;
     for (int i = 0; i < 3; i++) fits = fits && outs[i]->dtype == ETCH_F32;
     if (fits) {
         int64_t n = shape.v[0], rows = etch_numel(t) / n;
         bool sized = etch_numel(outs[1]) == rows && etch_numel(outs[2]) == rows && (!w || etch_numel(w) == n) && (!b || etch_numel(b) == n);
-        row_job s = { cx->ew, t->data, w ? w->data : NULL, b ? b->data : NULL, outs[0]->data, outs[1]->data, outs[2]->data, n, (float)args[4].f };
+        row_job s = { cx->ew, t->data, w ? w->data : NULL, b ? b->data : NULL, outs[0]->data, outs[1]->data, outs[2]->data, n,
+                      (float)args[4].f };
         if (sized) {
             in_pieces(cx, rows, n, norm_rows, &s);
             return NULL;
@@ -197,7 +201,8 @@ KERN_PROTO(fast_native_layer_norm)
 
 static const struct { etch_kern_fn reference, fast; } rows[] = {
 #define FAST(name) { k_##name, k_fast_##name }
-    FAST(silu), FAST(sigmoid), FAST(tanh), FAST(erf), FAST(exp), FAST(gelu), FAST(add), FAST(sub), FAST(mul), FAST(softmax), FAST(native_layer_norm),
+    FAST(silu), FAST(sigmoid), FAST(tanh), FAST(erf), FAST(exp), FAST(gelu), FAST(add), FAST(sub), FAST(mul), FAST(softmax),
+    FAST(native_layer_norm),
 #undef FAST
 };
 

@@ -1,5 +1,5 @@
-// In: calls of ops that have a fast form, of many sizes, forms that fit it and forms that do not. Out: what the reference kernel gives: 2e-6 of
-// the largest value (softmax and norms: sums in fp32 instead of double), exact for sums and products.
+// In: calls of ops that have a fast form, of many sizes, forms that fit it and forms that do not. Out: what the reference kernel gives:
+// 2e-6 of the largest value (softmax and norms: sums in fp32 instead of double), exact for sums and products.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,7 +45,9 @@ static void same(etch_kern_cx *cx, etch_op_id id, const etch_val *args, int n_ar
     for (int k = 0; k < n_outs; k++)
         for (int64_t i = 0; i < (k ? rows : rows * n); i++) {
             double d = fabs((double)got[k][i] - (double)want[k][i]), size = fmax(1, fabs((double)want[k][i]));
-            if (!(d <= tolerance * size)) fail_msg("op %d, %lld x %lld, output %d at %lld: %g, not %g", id, (long long)rows, (long long)n, k, (long long)i, (double)got[k][i], (double)want[k][i]);
+            if (!(d <= tolerance * size))
+                fail_msg("op %d, %lld x %lld, output %d at %lld: %g, not %g", id, (long long)rows, (long long)n, k, (long long)i,
+                         (double)got[k][i], (double)want[k][i]);
         }
 }
 
@@ -53,7 +55,8 @@ static void every_op(etch_kern_cx *cx, int64_t rows, int64_t n)
 {
     etch_tensor tx = tensor(x, 2, rows, n), ty = tensor(y, 2, rows, n), tail = tensor(w, 1, n, 0), column = tensor(w, 2, rows, 1);
     etch_dim width = etch_dim_of(n);
-    etch_val vx = etch_val_tensor(&tx), vtail = etch_val_tensor(&tail), none = etch_val_none(), shape = { .kind = ETCH_V_INTS, .ints = { &width, 1 } };
+    etch_val vx = etch_val_tensor(&tx), vtail = etch_val_tensor(&tail), none = etch_val_none(),
+    shape = { .kind = ETCH_V_INTS, .ints = { &width, 1 } };
     static const etch_op_id unaries[] = { ETCH_OP_silu, ETCH_OP_sigmoid, ETCH_OP_tanh, ETCH_OP_erf, ETCH_OP_exp, ETCH_OP_gelu };
     for (size_t i = 0; i < sizeof unaries / sizeof *unaries; i++) same(cx, unaries[i], &vx, 1, 1, rows, n, 2e-6);
     same(cx, ETCH_OP_gelu, (etch_val[]){ vx, etch_val_str(ETCH_LIT("tanh")) }, 2, 1, rows, n, 2e-6);

@@ -170,7 +170,10 @@ static void free_val(const etch_val *v)
 
 // ---- comparing ----
 
-static double part(const etch_tensor *t, int64_t i) { return t->dtype == ETCH_C64 ? (double)((const float *)t->data)[i] : etch_load_double(t->data, t->dtype, i); }
+static double part(const etch_tensor *t, int64_t i)
+{
+    return t->dtype == ETCH_C64 ? (double)((const float *)t->data)[i] : etch_load_double(t->data, t->dtype, i);
+}
 
 // Says what differs; empty when nothing does.
 static void compare(const char *name, const etch_tensor *got, const etch_tensor *want, etch_buf *out)
@@ -321,11 +324,13 @@ void test_kern_kern__half_conversions_are_exact(void **state)
     float *f = malloc(N * 4);
     assert_true(h && back && f);
     for (int i = 0; i < N; i++) h[i] = (uint16_t)i;
-    etch_tensor th = tensor_of(ETCH_F16, 1, N, 0, h, N * 2), tf = tensor_of(ETCH_F32, 1, N, 0, f, N * 4), tb = tensor_of(ETCH_F16, 1, N, 0, back, N * 2);
+    etch_tensor th = tensor_of(ETCH_F16, 1, N, 0, h, N * 2), tf = tensor_of(ETCH_F32, 1, N, 0, f, N * 4),
+    tb = tensor_of(ETCH_F16, 1, N, 0, back, N * 2);
     cast(&th, &tf);
     for (int i = 0; i < N; i++) assert_true(etch_f32_bits(f[i]) == etch_f32_bits(etch_f16_to_f32(h[i])));
     for (int step = -1; step <= 1; step++) {
-        for (int i = 0; i < N; i++) f[i] = etch_f32_from_bits(etch_f32_bits(etch_f16_to_f32((uint16_t)i)) + 0x1000u * (i & 1) + (uint32_t)step);
+        for (int i = 0; i < N; i++)
+            f[i] = etch_f32_from_bits(etch_f32_bits(etch_f16_to_f32((uint16_t)i)) + 0x1000u * (i & 1) + (uint32_t)step);
         cast(&tf, &tb);
         for (int i = 0; i < N; i++) assert_int_equal(back[i], etch_f32_to_f16(f[i]));
     }

@@ -223,7 +223,8 @@ static bool fits_family(const kern_work *w, int64_t m, int64_t n, int64_t k, con
 {
     etch_fgemm_type type;
     if (!w->cx || !w->cx->fgemm || (double)m * (double)n * (double)k < 4096) return false;
-    if (a->dtype != ETCH_F32 || !weight_type(b->dtype, &type) || o->dtype != ETCH_F32 || a->cs != 1 || (b->rs != 1 && b->cs != 1) || o->alpha != 1) return false;
+    if (a->dtype != ETCH_F32 || !weight_type(b->dtype, &type) || o->dtype != ETCH_F32 || a->cs != 1 || (b->rs != 1 && b->cs != 1) ||
+        o->alpha != 1) return false;
     return !o->add || o->beta == 0 || (o->beta == 1 && o->add->dtype == ETCH_F32 && o->add->rs == 0 && o->add->cs == 1);
 }
 
@@ -232,8 +233,8 @@ static etch_status *family(kern_work *w, int64_t m, int64_t n, int64_t k, const 
     bool nk = b->cs != 1;
     if (!w->family) ETCH_TRY(kern_scratch(w->cx, etch_fgemm_scratch(etch_pool_threads(w->cx->pool)), &w->family));
     etch_fgemm g = { .m = (size_t)m, .n = (size_t)n, .k = (size_t)k, .a = (const float *)a->data + a->off, .lda = (size_t)a->rs,
-                     .b = (const uint8_t *)b->data + (size_t)b->off * etch_dtype_size(b->dtype), .ldb = (size_t)(nk ? b->cs : b->rs), .b_is_nk = nk,
-                     .c = (float *)o->data + o->off, .ldc = (size_t)o->rs, .lo = -INFINITY, .hi = INFINITY };
+                     .b = (const uint8_t *)b->data + (size_t)b->off * etch_dtype_size(b->dtype), .ldb = (size_t)(nk ? b->cs : b->rs),
+                     .b_is_nk = nk, .c = (float *)o->data + o->off, .ldc = (size_t)o->rs, .lo = -INFINITY, .hi = INFINITY };
     if (!weight_type(b->dtype, &g.b_type)) return ETCH_ERR(ETCH_INTERNAL, "a product of %s", etch_dtype_name(b->dtype));
     if (o->add && o->beta != 0) g.bias = (const float *)o->add->data + o->add->off;
     etch_fgemm_run(w->cx->fgemm, &g, w->cx->pool, w->family);

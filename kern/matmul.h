@@ -25,7 +25,8 @@ typedef struct kern_gemm_out {
 typedef struct kern_work { etch_kern_cx *cx; float *mem; void *family; } kern_work;
 
 // a is [m, k], b is [k, n].
-etch_status *kern_gemm(kern_work *w, int64_t m, int64_t n, int64_t k, const kern_mat *a, const kern_mat *b, const kern_gemm_out *out) ETCH_MUST_USE;
+etch_status *kern_gemm(kern_work *w, int64_t m, int64_t n, int64_t k, const kern_mat *a, const kern_mat *b,
+                       const kern_gemm_out *out) ETCH_MUST_USE;
 
 // The blocked core for products whose B is not a matrix in memory (convolution). `pack_b` writes strips of KERN_NR columns:
 // dst[strip][k][KERN_NR] for rows [k0, k0 + kc) and columns [n0, n0 + nc), zero beyond nc.

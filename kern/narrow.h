@@ -1,5 +1,5 @@
-// Operators that can work on caches in a narrower type than the program's (kern/attention/caches.def): one row an operator. Their kernels take the
-// cache arguments as float32 tensors whose data lies row by row in the type cx->cache, and need cx->attention.
+// Operators that can work on caches in a narrower type than the program's (kern/attention/caches.def): one row an operator. Their kernels
+// take the cache arguments as float32 tensors whose data lies row by row in the type cx->cache, and need cx->attention.
 #ifndef ETCH_KERN_NARROW_H
 #define ETCH_KERN_NARROW_H
 

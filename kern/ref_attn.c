@@ -9,7 +9,8 @@
 
 // ---- caches ----
 
-// n slots of `value` from slot `from` on become slots of the cache from `to` on. `loops`: those of the type in which the cache lies, or NULL.
+// n slots of `value` from slot `from` on become slots of the cache from `to` on. `loops`: those of the type in which the cache lies, or
+// NULL.
 static void put_slots(const etch_cache_loops *loops, etch_tensor *cache, int64_t to, const etch_tensor *value, int64_t from, int64_t n)
 {
     int64_t row = kern_prod(value, 2, 4), d = kern_size(value, 3), heads = kern_size(value, 2);
@@ -19,15 +20,18 @@ static void put_slots(const etch_cache_loops *loops, etch_tensor *cache, int64_t
     }
     size_t bytes = loops->row_bytes((size_t)d);
     for (int64_t i = 0; i < n * heads; i++)
-        loops->narrow((const float *)value->data + from * row + i * d, (size_t)d, (uint8_t *)cache->data + (size_t)(to * heads + i) * bytes);
+        loops->narrow((const float *)value->data + from * row + i * d, (size_t)d,
+                      (uint8_t *)cache->data + (size_t)(to * heads + i) * bytes);
 }
 
 // Writes value [B, S, H, D] into cache [B, Smax, H, D] at start, or row by row at indices [B, S].
-static etch_status *update(const etch_cache_loops *loops, const etch_tensor *value, etch_tensor *cache, int64_t start, const etch_tensor *indices)
+static etch_status *update(const etch_cache_loops *loops, const etch_tensor *value, etch_tensor *cache, int64_t start,
+                           const etch_tensor *indices)
 {
     ETCH_TRY(kern_want_rank(value, "the value", 4, 4));
     ETCH_TRY(kern_want_rank(cache, "the cache", 4, 4));
-    if (value->dtype != cache->dtype) return ETCH_ERR(ETCH_INVALID, "the cache is %s, the value %s", etch_dtype_name(cache->dtype), etch_dtype_name(value->dtype));
+    if (value->dtype != cache->dtype)
+        return ETCH_ERR(ETCH_INVALID, "the cache is %s, the value %s", etch_dtype_name(cache->dtype), etch_dtype_name(value->dtype));
     if (loops) ETCH_TRY(kern_want_dtype(cache, "the cache", ETCH_F32));
     int64_t b = kern_size(value, 0), s = kern_size(value, 1), max = kern_size(cache, 1);
     if (kern_size(cache, 0) != b || kern_size(cache, 2) != kern_size(value, 2) || kern_size(cache, 3) != kern_size(value, 3))
@@ -40,7 +44,8 @@ static etch_status *update(const etch_cache_loops *loops, const etch_tensor *val
         return NULL;
     }
     if (start < 0 || start > max || s > max - start)
-        return ETCH_ERR(ETCH_INVALID, "%lld positions from %lld on do not fit a cache of %lld", (long long)s, (long long)start, (long long)max);
+        return ETCH_ERR(ETCH_INVALID, "%lld positions from %lld on do not fit a cache of %lld", (long long)s, (long long)start,
+                        (long long)max);
     for (int64_t i = 0; i < b; i++) put_slots(loops, cache, i * max + start, value, i * s, s);
     return NULL;
 }
@@ -128,13 +133,15 @@ static etch_status *run_f32(etch_kern_cx *cx, const sdpa *s, const kern_attn *a,
         k_row = kern_size(s->k, 2) * k_head;
         nk = kern_size(s->k, 1) * k_row;
     }
-    etch_attention f = { .batches = stride(kern_size(s->q, 0)), .heads = stride(kern_size(s->q, hd)), .kv_heads = stride(kern_size(s->k, hd)),
-                         .n_q = stride(a->n_q), .n_k = stride(a->n_k), .d = stride(d), .dv = stride(d), .cache = s->cache,
-                         .q = { s->q->data, stride(nq), stride(q_head), stride(q_row) }, .k = { s->k->data, stride(nk), stride(k_head), stride(k_row) },
+    etch_attention f = { .batches = stride(kern_size(s->q, 0)), .heads = stride(kern_size(s->q, hd)),
+                         .kv_heads = stride(kern_size(s->k, hd)), .n_q = stride(a->n_q), .n_k = stride(a->n_k), .d = stride(d),
+                         .dv = stride(d), .cache = s->cache, .q = { s->q->data, stride(nq), stride(q_head), stride(q_row) },
+                         .k = { s->k->data, stride(nk), stride(k_head), stride(k_row) },
                          .v = { s->v->data, stride(nk), stride(k_head), stride(k_row) }, .out = out->data, .out_batch = stride(nq),
-                         .out_head = stride(q_head), .out_row = stride(q_row), .scale = a->scale, .causal = a->causal, .first = stride(a->first),
-                         .mask = a->mask ? a->mask->data : NULL, .is_bool = a->mask && a->mask->dtype == ETCH_BOOL,
-                         .mask_batch = stride(ms[0]), .mask_head = stride(ms[1]), .mask_row = stride(ms[2]), .mask_key = stride(ms[3]) };
+                         .out_head = stride(q_head), .out_row = stride(q_row), .scale = a->scale, .causal = a->causal,
+                         .first = stride(a->first), .mask = a->mask ? a->mask->data : NULL, .is_bool = a->mask &&
+                         a->mask->dtype == ETCH_BOOL, .mask_batch = stride(ms[0]), .mask_head = stride(ms[1]), .mask_row = stride(ms[2]),
+                         .mask_key = stride(ms[3]) };
     void *scratch;
     ETCH_TRY(kern_scratch(cx, etch_attention_scratch(cx->attention, &f, etch_pool_threads(cx->pool)), &scratch));
     etch_attention_run(cx->attention, &f, cx->pool, scratch);
@@ -151,11 +158,14 @@ static etch_status *run(etch_kern_cx *cx, const sdpa *s, etch_tensor *out)
     int hd = s->heads_first ? 1 : 2, sd = s->heads_first ? 2 : 1;
     int64_t b = kern_size(s->q, 0), n = kern_size(s->q, sd), hq = kern_size(s->q, hd), d = kern_size(s->q, 3);
     int64_t nk = kern_size(s->k, sd), hk = kern_size(s->k, hd), strides[ETCH_MAX_RANK];
-    if (kern_size(s->k, 0) != b || kern_size(s->k, 3) != d || hk < 1 || hq % hk) return ETCH_ERR(ETCH_INVALID, "attention: query and key do not fit");
+    if (kern_size(s->k, 0) != b || kern_size(s->k, 3) != d || hk < 1 || hq % hk)
+        return ETCH_ERR(ETCH_INVALID, "attention: query and key do not fit");
     if (!etch_dtype_is_float(out->dtype)) return ETCH_ERR(ETCH_INVALID, "attention into %s", etch_dtype_name(out->dtype));
     if (s->start < 0 || s->start > nk || n > nk - s->start)
-        return ETCH_ERR(ETCH_INVALID, "attention: %lld positions from %lld on with %lld keys", (long long)n, (long long)s->start, (long long)nk);
-    kern_attn a = { .out = out, .n_q = n, .n_k = s->mask ? nk : s->start + n, .d = d, .dv = d, .causal = s->causal, .first = s->start, .mask = s->mask };
+        return ETCH_ERR(ETCH_INVALID, "attention: %lld positions from %lld on with %lld keys", (long long)n, (long long)s->start,
+                        (long long)nk);
+    kern_attn a = { .out = out, .n_q = n, .n_k = s->mask ? nk : s->start + n, .d = d, .dv = d, .causal = s->causal, .first = s->start,
+                    .mask = s->mask };
     a.scale = (float)(s->scale != 0 ? s->scale : 1.0 / sqrt((double)d));
     int64_t ms[4] = { 0 };
     if (s->mask) {  // [S, Skv], or up to [B, H, S, Skv] with ones that broadcast
@@ -172,8 +182,11 @@ static etch_status *run(etch_kern_cx *cx, const sdpa *s, etch_tensor *out)
         }
     }
     bool is_f32 = s->q->dtype == ETCH_F32 && s->k->dtype == ETCH_F32 && s->v->dtype == ETCH_F32 && out->dtype == ETCH_F32;
-    if (cx->attention && is_f32 && (!s->mask || s->mask->dtype == ETCH_F32 || s->mask->dtype == ETCH_BOOL)) return run_f32(cx, s, &a, ms, out);
-    if (s->cache) return ETCH_ERR(ETCH_UNSUPPORTED, "attention over a cache of another type needs a float32 query and output, a float32 or bool mask");
+    if (cx->attention && is_f32 && (!s->mask || s->mask->dtype == ETCH_F32 || s->mask->dtype == ETCH_BOOL))
+        return run_f32(cx, s, &a, ms, out);
+    if (s->cache)
+        return ETCH_ERR(ETCH_UNSUPPORTED, "attention over a cache of another type needs a float32 query and output, a float32 or bool "
+                                          "mask");
     ETCH_TRY(kern_scratch(cx, kern_attn_work(d, d), &a.work));
     for (int64_t i = 0; i < b; i++)
         for (int64_t h = 0; h < hq; h++) {
@@ -201,7 +214,8 @@ static etch_status *common(const etch_val *args, int n_args, int i, bool start_h
     if (!kern_is_none(args, n_args, i + 2)) ETCH_TRY(kern_bool(args, i + 2, &s->causal));
     return kern_num_opt(args, n_args, i + 3, 0, &s->scale);
 }
-static etch_status *custom_sdpa(etch_kern_cx *cx, const etch_val *args, int n_args, etch_tensor *const *outs, int n_outs, etch_cache_id cache)
+static etch_status *custom_sdpa(etch_kern_cx *cx, const etch_val *args, int n_args, etch_tensor *const *outs, int n_outs,
+                                etch_cache_id cache)
 {
     KERN_BEGIN(4, 1);
     sdpa s = { .cache = cache };
@@ -248,7 +262,8 @@ KERNEL(sdpa_with_kv_cache)
     ETCH_TRY(kern_int(args, 5, &s.start));
     ETCH_TRY(kern_int(args, 6, &seq_len));
     ETCH_TRY(common(args, n_args, 7, false, &s));
-    if (s.q->rank != 4 || seq_len != kern_size(s.q, 1)) return ETCH_ERR(ETCH_INVALID, "seq_len %lld does not fit the query", (long long)seq_len);
+    if (s.q->rank != 4 || seq_len != kern_size(s.q, 1))
+        return ETCH_ERR(ETCH_INVALID, "seq_len %lld does not fit the query", (long long)seq_len);
     ETCH_TRY(update(NULL, k, args[3].t, s.start, NULL));
     ETCH_TRY(update(NULL, v, args[4].t, s.start, NULL));
     return run(cx, &s, outs[0]);
@@ -272,7 +287,8 @@ static int64_t lead_offset(const etch_tensor *t, const int64_t *sizes, int n, in
     return at;
 }
 
-// scaled_dot_product_attention(query [.., L, E], key [.., S, E], value [.., S, Ev], attn_mask?, dropout_p, is_causal, *, scale?, enable_gqa)
+// scaled_dot_product_attention(query [.., L, E], key [.., S, E], value [.., S, Ev], attn_mask?, dropout_p, is_causal, *, scale?,
+// enable_gqa)
 KERNEL(sdpa)
 {
     KERN_BEGIN(3, 1);
@@ -294,8 +310,10 @@ KERNEL(sdpa)
     int64_t l = kern_size(t[0], t[0]->rank - 2), e = kern_size(t[0], t[0]->rank - 1), s = kern_size(t[1], t[1]->rank - 2);
     int64_t ev = kern_size(t[2], t[2]->rank - 1), sizes[ETCH_MAX_RANK], group[3] = { 1, 1, 1 }, lead = 1;
     int n = out->rank - 2;
-    if (n < 0 || kern_size(out, n) != l || kern_size(out, n + 1) != ev || !etch_dtype_is_float(out->dtype)) return ETCH_ERR(ETCH_INVALID, "attention: the output does not fit");
-    if (kern_size(t[1], t[1]->rank - 1) != e || kern_size(t[2], t[2]->rank - 2) != s) return ETCH_ERR(ETCH_INVALID, "attention: sizes do not fit");
+    if (n < 0 || kern_size(out, n) != l || kern_size(out, n + 1) != ev || !etch_dtype_is_float(out->dtype))
+        return ETCH_ERR(ETCH_INVALID, "attention: the output does not fit");
+    if (kern_size(t[1], t[1]->rank - 1) != e || kern_size(t[2], t[2]->rank - 2) != s)
+        return ETCH_ERR(ETCH_INVALID, "attention: sizes do not fit");
     for (int d = 0; d < n; d++) lead *= sizes[d] = kern_size(out, d);
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < t[i]->rank - 2; k++) {
@@ -303,7 +321,8 @@ KERNEL(sdpa)
             int64_t m = kern_size(t[i], k);
             if (d < 0) return ETCH_ERR(ETCH_INVALID, "attention: the output does not fit");
             if (m == sizes[d] || m == 1) continue;
-            if (!gqa || i == 0 || d != n - 1 || m < 1 || sizes[d] % m) return ETCH_ERR(ETCH_INVALID, "attention: leading sizes do not broadcast");
+            if (!gqa || i == 0 || d != n - 1 || m < 1 || sizes[d] % m)
+                return ETCH_ERR(ETCH_INVALID, "attention: leading sizes do not broadcast");
             group[i] = sizes[d] / m;
         }
     kern_attn a = { .out = out, .n_q = l, .n_k = s, .d = e, .dv = ev, .causal = causal, .mask = mask };

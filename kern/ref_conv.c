@@ -34,7 +34,8 @@ static etch_status *spatial(const etch_val *args, int n_args, int i, int n, int6
 static etch_status *sizes(conv *c)
 {
     int n = c->w->rank - 2;
-    if (n < 1 || n > 3 || (c->x->rank != n + 2 && c->x->rank != n + 1)) return ETCH_ERR(ETCH_INVALID, "convolution of rank %d with a weight of rank %d", c->x->rank, c->w->rank);
+    if (n < 1 || n > 3 || (c->x->rank != n + 2 && c->x->rank != n + 1))
+        return ETCH_ERR(ETCH_INVALID, "convolution of rank %d with a weight of rank %d", c->x->rank, c->w->rank);
     int lead = c->x->rank - n - 1;
     c->n = lead ? kern_size(c->x, 0) : 1;
     c->ci = kern_size(c->x, lead);
@@ -43,7 +44,8 @@ static etch_status *sizes(conv *c)
     c->cg = c->ci / c->g;
     if (!etch_mul_ok(w1, c->g, &c->co)) return ETCH_ERR(ETCH_INVALID, "too many channels");
     if (!c->transposed) c->co = w0;
-    if (c->ci % c->g || c->co % c->g || (c->transposed ? w0 != c->ci : w1 != c->cg)) return ETCH_ERR(ETCH_INVALID, "convolution: channels and groups do not fit");
+    if (c->ci % c->g || c->co % c->g || (c->transposed ? w0 != c->ci : w1 != c->cg))
+        return ETCH_ERR(ETCH_INVALID, "convolution: channels and groups do not fit");
     for (int a = 0; a < 3; a++) {
         c->in[a] = a < 3 - n ? 1 : kern_size(c->x, lead + 1 + a - (3 - n));
         c->k[a] = a < 3 - n ? 1 : kern_size(c->w, 2 + a - (3 - n));
@@ -59,8 +61,10 @@ static etch_status *sizes(conv *c)
     want[r++] = c->co;
     for (int a = 3 - n; a < 3; a++) want[r++] = c->o[a];
     ETCH_TRY(kern_want_sizes(c->out, "the output of the convolution", (int)r, want));
-    if (c->bias && etch_numel(c->bias) != c->co) return ETCH_ERR(ETCH_INVALID, "a bias of %lld for %lld channels", (long long)etch_numel(c->bias), (long long)c->co);
-    if (!etch_dtype_is_float(c->x->dtype) || !etch_dtype_is_float(c->w->dtype) || !etch_dtype_is_float(c->out->dtype) || (c->bias && !etch_dtype_is_float(c->bias->dtype)))
+    if (c->bias && etch_numel(c->bias) != c->co)
+        return ETCH_ERR(ETCH_INVALID, "a bias of %lld for %lld channels", (long long)etch_numel(c->bias), (long long)c->co);
+    if (!etch_dtype_is_float(c->x->dtype) || !etch_dtype_is_float(c->w->dtype) || !etch_dtype_is_float(c->out->dtype) ||
+        (c->bias && !etch_dtype_is_float(c->bias->dtype)))
         return ETCH_ERR(ETCH_UNSUPPORTED, "convolution of %s with %s", etch_dtype_name(c->x->dtype), etch_dtype_name(c->w->dtype));
     return NULL;
 }
@@ -86,7 +90,8 @@ static void pack_patches(const void *user, float *dst, int64_t k0, int64_t kc, i
             o[j][1] = i / c->o[2] % c->o[1];
             o[j][0] = i / c->o[2] / c->o[1];
         }
-        int64_t kx = k0 % c->k[2], ky = k0 / c->k[2] % c->k[1], kz = k0 / c->k[2] / c->k[1] % c->k[0], ch = k0 / c->k[2] / c->k[1] / c->k[0];
+        int64_t kx = k0 % c->k[2], ky = k0 / c->k[2] % c->k[1], kz = k0 / c->k[2] / c->k[1] % c->k[0],
+        ch = k0 / c->k[2] / c->k[1] / c->k[0];
         for (int64_t k = 0; k < kc; k++) {
             float *d = dst + k * KERN_NR;
             for (int64_t j = 0; j < KERN_NR; j++) {

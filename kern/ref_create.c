@@ -22,7 +22,8 @@ KERNEL(new_ones) { KERN_BEGIN(1, 1); return fill_int(outs[0], 1); }
 // A number, or a tensor of one element.
 static etch_status *fill_arg(const etch_val *v, etch_tensor *out)
 {
-    if (v->kind == ETCH_V_TENSOR && etch_numel(v->t) != 1) return ETCH_ERR(ETCH_INVALID, "fill with %lld values", (long long)etch_numel(v->t));
+    if (v->kind == ETCH_V_TENSOR && etch_numel(v->t) != 1)
+        return ETCH_ERR(ETCH_INVALID, "fill with %lld values", (long long)etch_numel(v->t));
     return kern_cast(out, v);
 }
 KERNEL(full) { KERN_BEGIN(2, 1); return fill_arg(&args[1], outs[0]); }
@@ -79,7 +80,8 @@ KERNEL(linspace)
     ETCH_TRY(kern_num(args, 1, &b));
     int64_t n = etch_numel(out);
     double step = n > 1 ? (b - a) / (double)(n - 1) : 0;
-    for (int64_t i = 0; i < n; i++) etch_store_double(out->data, out->dtype, i, i < n / 2 || n == 1 ? a + step * (double)i : b - step * (double)(n - 1 - i));
+    for (int64_t i = 0; i < n; i++)
+        etch_store_double(out->data, out->dtype, i, i < n / 2 || n == 1 ? a + step * (double)i : b - step * (double)(n - 1 - i));
     return NULL;
 }
 
@@ -89,7 +91,8 @@ KERNEL(eye)
     etch_tensor *out = outs[0];
     ETCH_TRY(kern_want_rank(out, "the output of eye", 2, 2));
     ETCH_TRY(fill_int(out, 0));
-    for (int64_t i = 0; i < kern_size(out, 0) && i < kern_size(out, 1); i++) etch_store_int(out->data, out->dtype, i * kern_size(out, 1) + i, 1);
+    for (int64_t i = 0; i < kern_size(out, 0) && i < kern_size(out, 1); i++)
+        etch_store_int(out->data, out->dtype, i * kern_size(out, 1) + i, 1);
     return NULL;
 }
 
@@ -135,7 +138,8 @@ static etch_status *triangle_indices(const etch_val *args, int n_args, etch_tens
     ETCH_TRY(kern_int(args, 1, &cols));
     ETCH_TRY(kern_int_opt(args, n_args, 2, 0, &offset));
     ETCH_TRY(kern_want_rank(out, "the output", 2, 2));
-    if (kern_size(out, 0) != 2 || kern_ctype_of(out->dtype) != KERN_I64) return ETCH_ERR(ETCH_INVALID, "tril_indices: the output does not fit");
+    if (kern_size(out, 0) != 2 || kern_ctype_of(out->dtype) != KERN_I64)
+        return ETCH_ERR(ETCH_INVALID, "tril_indices: the output does not fit");
     int64_t n = kern_size(out, 1), from = 0, end = rows, limit;
     if (rows < 0 || cols < 0) return ETCH_ERR(ETCH_INVALID, "tril_indices of [%lld, %lld]", (long long)rows, (long long)cols);
     offset = offset > cols ? cols : offset < -rows ? -rows : offset;
@@ -248,7 +252,8 @@ KERNEL(bernoulli)
     rng r = { 5 };
     ETCH_TRY(kern_tensor(args, 0, &t));
     ETCH_TRY(kern_want_same(t, outs[0]));
-    for (int64_t i = 0, n = etch_numel(t); i < n; i++) etch_store_int(outs[0]->data, outs[0]->dtype, i, uniform(&r) < etch_load_double(t->data, t->dtype, i));
+    for (int64_t i = 0, n = etch_numel(t); i < n; i++)
+        etch_store_int(outs[0]->data, outs[0]->dtype, i, uniform(&r) < etch_load_double(t->data, t->dtype, i));
     return NULL;
 }
 KERNEL(bernoulli_p)
@@ -273,7 +278,8 @@ KERNEL(multinomial)
     if (!kern_is_none(args, n_args, 2)) ETCH_TRY(kern_bool(args, 2, &replace));
     ETCH_TRY(kern_want_rank(t, "the weights", 1, 2));
     int64_t n = kern_size(t, t->rank - 1), rows = t->rank == 2 ? kern_size(t, 0) : 1, room;
-    if (k <= 0 || (!replace && k > n) || !etch_mul_ok(rows, k, &room) || room != etch_numel(out)) return ETCH_ERR(ETCH_INVALID, "multinomial of %lld samples", (long long)k);
+    if (k <= 0 || (!replace && k > n) || !etch_mul_ok(rows, k, &room) || room != etch_numel(out))
+        return ETCH_ERR(ETCH_INVALID, "multinomial of %lld samples", (long long)k);
     double *w;
     ETCH_TRY(kern_scratch(cx, (size_t)n * sizeof *w, &w));
     rng r = { 6 };

@@ -38,10 +38,12 @@ static etch_status *cross(const etch_val *args, int64_t dim, bool first_of_three
         int64_t a1 = at[0] + c1 * s[0][d], a2 = at[0] + c2 * s[0][d], b1 = at[1] + c1 * s[1][d], b2 = at[1] + c2 * s[1][d];
         if (ints) {
             int64_t x = kern_wmul(etch_load_int(t[0]->data, t[0]->dtype, a1), etch_load_int(t[1]->data, t[1]->dtype, b2));
-            etch_store_int(out->data, out->dtype, i, kern_wsub(x, kern_wmul(etch_load_int(t[0]->data, t[0]->dtype, a2), etch_load_int(t[1]->data, t[1]->dtype, b1))));
+            etch_store_int(out->data, out->dtype, i,
+                           kern_wsub(x, kern_wmul(etch_load_int(t[0]->data, t[0]->dtype, a2), etch_load_int(t[1]->data, t[1]->dtype, b1))));
         } else {
             double x = etch_load_double(t[0]->data, t[0]->dtype, a1) * etch_load_double(t[1]->data, t[1]->dtype, b2);
-            etch_store_double(out->data, out->dtype, i, x - etch_load_double(t[0]->data, t[0]->dtype, a2) * etch_load_double(t[1]->data, t[1]->dtype, b1));
+            etch_store_double(out->data, out->dtype, i,
+                              x - etch_load_double(t[0]->data, t[0]->dtype, a2) * etch_load_double(t[1]->data, t[1]->dtype, b1));
         }
         for (int e = out->rank - 1; e >= 0 && ++idx[e] == kern_size(out, e); e--) idx[e] = 0;
     }
@@ -143,7 +145,8 @@ KERNEL(fast_hadamard_transform)
     ETCH_TRY(kern_want_rank(t, "the matrix", 1, ETCH_MAX_RANK));
     int64_t n = kern_size(t, t->rank - 1), rows = kern_prod(t, 0, t->rank - 1);
     if (!etch_dtype_is_float(t->dtype)) return ETCH_ERR(ETCH_INVALID, "a Hadamard transform of %s", etch_dtype_name(t->dtype));
-    if (n < 1 || n & (n - 1)) return ETCH_ERR(ETCH_UNSUPPORTED, "a Hadamard transform of %lld columns (a power of two is needed)", (long long)n);
+    if (n < 1 || n & (n - 1))
+        return ETCH_ERR(ETCH_UNSUPPORTED, "a Hadamard transform of %lld columns (a power of two is needed)", (long long)n);
     float *x, f = (float)(1 / sqrt((double)n));
     ETCH_TRY(kern_scratch(cx, sizeof *x * (size_t)n, &x));
     for (int64_t r = 0; r < rows; r++) {
@@ -175,7 +178,8 @@ KERNEL(gated_delta_rule)
     }
     ETCH_TRY(kern_want_dtype(out, "the output", ETCH_F32));
     ETCH_TRY(kern_want_dtype(final, "the final state", ETCH_F32));
-    int64_t b = kern_size(t[0], 0), hq = kern_size(t[0], 1), n = kern_size(t[0], 2), k = kern_size(t[0], 3), h = kern_size(t[1], 1), v = kern_size(t[2], 3);
+    int64_t b = kern_size(t[0], 0), hq = kern_size(t[0], 1), n = kern_size(t[0], 2), k = kern_size(t[0], 3), h = kern_size(t[1], 1),
+    v = kern_size(t[2], 3);
     int64_t key[4] = { b, h, n, k }, state[4] = { b, h, k, v };
     ETCH_TRY(kern_want_sizes(t[1], "the key", 4, key));
     ETCH_TRY(kern_want_sizes(t[2], "the value", 4, (int64_t[4]){ b, h, n, v }));

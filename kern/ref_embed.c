@@ -39,6 +39,7 @@ KERNEL(index_select)
     if (!t->rank && n != 1) return ETCH_ERR(ETCH_INVALID, "index_select of a 0-d tensor takes one index");
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < n; i++)
-            kern_copy_cast(out->data, out->dtype, (o * n + i) * inner, t->data, t->dtype, (o * size + kern_get_index(idx, i)) * inner, inner);
+            kern_copy_cast(out->data, out->dtype, (o * n + i) * inner, t->data, t->dtype, (o * size + kern_get_index(idx, i)) * inner,
+                           inner);
     return NULL;
 }

@@ -98,13 +98,15 @@ KERNEL(fft_r2c)
     ETCH_TRY(kern_ints(args, n_args, 1, &dims));
     ETCH_TRY(kern_int(args, 2, &mode));
     ETCH_TRY(kern_bool(args, 3, &onesided));
-    if (!dims.n || !t->rank || !etch_dtype_is_float(t->dtype) || out->dtype != ETCH_C64 || out->rank != t->rank) return ETCH_ERR(ETCH_INVALID, "_fft_r2c of %s", etch_dtype_name(t->dtype));
+    if (!dims.n || !t->rank || !etch_dtype_is_float(t->dtype) || out->dtype != ETCH_C64 || out->rank != t->rank)
+        return ETCH_ERR(ETCH_INVALID, "_fft_r2c of %s", etch_dtype_name(t->dtype));
     uint32_t mask;
     ETCH_TRY(kern_dim_mask(&dims, t->rank, &mask));
     ETCH_TRY(kern_wrap_dim(dims.v[dims.n - 1], t->rank, &d));
     int64_t n = kern_size(t, d), m = kern_size(out, d), inner = kern_prod(t, d + 1, t->rank), outer = kern_prod(t, 0, d);
     for (int k = 0; k < t->rank; k++) {
-        if (kern_size(out, k) != (k != d ? kern_size(t, k) : onesided ? n / 2 + 1 : n)) return ETCH_ERR(ETCH_INVALID, "_fft_r2c: the output does not fit");
+        if (kern_size(out, k) != (k != d ? kern_size(t, k) : onesided ? n / 2 + 1 : n))
+            return ETCH_ERR(ETCH_INVALID, "_fft_r2c: the output does not fit");
         if (mask >> k & 1u) count *= (double)kern_size(t, k);
     }
     if (!etch_numel(out)) return NULL;
@@ -141,7 +143,8 @@ KERNEL(fft_c2r)
     ETCH_TRY(kern_ints(args, n_args, 1, &dims));
     ETCH_TRY(kern_int(args, 2, &mode));
     ETCH_TRY(kern_int(args, 3, &n));
-    if (!dims.n || !t->rank || t->dtype != ETCH_C64 || !etch_dtype_is_float(out->dtype) || out->rank != t->rank) return ETCH_ERR(ETCH_INVALID, "_fft_c2r of %s", etch_dtype_name(t->dtype));
+    if (!dims.n || !t->rank || t->dtype != ETCH_C64 || !etch_dtype_is_float(out->dtype) || out->rank != t->rank)
+        return ETCH_ERR(ETCH_INVALID, "_fft_c2r of %s", etch_dtype_name(t->dtype));
     uint32_t mask;
     ETCH_TRY(kern_dim_mask(&dims, t->rank, &mask));
     ETCH_TRY(kern_wrap_dim(dims.v[dims.n - 1], t->rank, &d));

@@ -28,7 +28,8 @@ static etch_status *expand_mask(etch_kern_cx *cx, const etch_tensor *m, plan *p,
     for (int64_t i = 0; i < n; i++) count += v[i] != 0;
     int64_t *lists = NULL;
     size_t bytes;
-    if (!etch_mul_ok((size_t)count, sizeof(int64_t) * (size_t)(m->rank ? m->rank : 1), &bytes)) return ETCH_ERR(ETCH_INVALID, "a mask too large");
+    if (!etch_mul_ok((size_t)count, sizeof(int64_t) * (size_t)(m->rank ? m->rank : 1), &bytes))
+        return ETCH_ERR(ETCH_INVALID, "a mask too large");
     ETCH_TRY(kern_scratch(cx, bytes, &lists));
     for (int64_t i = 0, k = 0; i < n; i++) {
         if (!v[i]) continue;
@@ -59,7 +60,8 @@ static int64_t index_offset(const plan *p, const one *o, int64_t j)
 
 static etch_status *plan_make(etch_kern_cx *cx, const etch_tensor *self, const etch_val *list, plan *p)
 {
-    if (list->kind != ETCH_V_TENSORS && !(list->kind == ETCH_V_INTS && list->ints.n == 0)) return ETCH_ERR(ETCH_INVALID, "indices are not a list of tensors");
+    if (list->kind != ETCH_V_TENSORS && !(list->kind == ETCH_V_INTS && list->ints.n == 0))
+        return ETCH_ERR(ETCH_INVALID, "indices are not a list of tensors");
     *p = (plan){ .inner = 1, .kept_total = 1, .n_joint = 1 };
     int at = 0;
     for (int i = 0; i < list->tensors.n; i++) {
@@ -120,7 +122,8 @@ static etch_status *plan_make(etch_kern_cx *cx, const etch_tensor *self, const e
             p->inner *= kern_size(self, d);
         }
     }
-    if (self->rank - p->n + p->joint_rank > ETCH_MAX_RANK) return ETCH_ERR(ETCH_INVALID, "a result of rank %d", self->rank - p->n + p->joint_rank);
+    if (self->rank - p->n + p->joint_rank > ETCH_MAX_RANK)
+        return ETCH_ERR(ETCH_INVALID, "a result of rank %d", self->rank - p->n + p->joint_rank);
     if (p->apart)
         for (int d = 0; d < p->joint_rank; d++) p->size[p->rank++] = p->joint[d];
     for (int d = 0; d < p->n_kept; d++) p->size[p->rank++] = p->kept_size[d];
@@ -161,7 +164,8 @@ KERNEL(index)
     ETCH_TRY(kern_want_sizes(out, "the output of index", p.rank, p.size));
     for (int64_t kept = 0; kept < p.kept_total; kept++)
         for (int64_t j = 0; j < p.n_joint; j++)
-            kern_copy_cast(out->data, out->dtype, block_number(&p, kept, j) * p.inner, self->data, self->dtype, self_offset(&p, kept, j), p.inner);
+            kern_copy_cast(out->data, out->dtype, block_number(&p, kept, j) * p.inner, self->data, self->dtype, self_offset(&p, kept, j),
+                           p.inner);
     return NULL;
 }
 
@@ -178,9 +182,11 @@ static void put(etch_tensor *dst, int64_t at, const etch_tensor *src, int64_t fr
     for (int64_t i = 0; i < n; i++, from += step) {
         if (!add) kern_copy_cast(dst->data, dst->dtype, at + i, src->data, src->dtype, from, 1);
         else if (real)
-            etch_store_double(dst->data, dst->dtype, at + i, etch_load_double(dst->data, dst->dtype, at + i) + etch_load_double(src->data, src->dtype, from));
+            etch_store_double(dst->data, dst->dtype, at + i,
+                              etch_load_double(dst->data, dst->dtype, at + i) + etch_load_double(src->data, src->dtype, from));
         else
-            etch_store_int(dst->data, dst->dtype, at + i, kern_wadd(etch_load_int(dst->data, dst->dtype, at + i), etch_load_int(src->data, src->dtype, from)));
+            etch_store_int(dst->data, dst->dtype, at + i,
+                           kern_wadd(etch_load_int(dst->data, dst->dtype, at + i), etch_load_int(src->data, src->dtype, from)));
     }
 }
 

@@ -179,7 +179,8 @@ KERNEL(pad)
     KERN_BEGIN(2, 1);
     etch_str mode;
     ETCH_TRY(kern_str_opt(args, n_args, 2, &mode));
-    pad_mode m = etch_str_eqz(mode, "reflect") ? REFLECT : etch_str_eqz(mode, "replicate") ? REPLICATE : etch_str_eqz(mode, "circular") ? CIRCULAR : CONSTANT;
+    pad_mode m = etch_str_eqz(mode, "reflect") ? REFLECT : etch_str_eqz(mode, "replicate") ? REPLICATE
+    : etch_str_eqz(mode, "circular") ? CIRCULAR : CONSTANT;
     if (m == CONSTANT && mode.len && !etch_str_eqz(mode, "constant")) return ETCH_ERR(ETCH_INVALID, "pad mode %.*s", ETCH_STR_ARGS(mode));
     return pad_args(args, n_args, m, kern_is_none(args, n_args, 3) ? &zero : &args[3], outs[0]);
 }
@@ -272,7 +273,8 @@ KERNEL(pixel_unshuffle) { KERN_BEGIN(2, 1); return shuffle(args, outs[0], false)
 // ---- writing a part ----
 
 // out = self, then the part of `out` that starts at `offset` with `strides` takes src (sizes of src, cast).
-static etch_status *put_part(const etch_tensor *self, const etch_tensor *src, int64_t offset, const int64_t *strides, const int64_t *sizes, int rank, etch_tensor *out)
+static etch_status *put_part(const etch_tensor *self, const etch_tensor *src, int64_t offset, const int64_t *strides, const int64_t *sizes,
+                             int rank, etch_tensor *out)
 {
     ETCH_TRY(kern_want_same(self, out));
     if (out->dtype != self->dtype) return ETCH_ERR(ETCH_INVALID, "a scatter changes the dtype");
@@ -307,7 +309,8 @@ KERNEL(select_scatter)
     ETCH_TRY(kern_tensor(args, 1, &src));
     ETCH_TRY(kern_dim(args, 2, self->rank, &d));
     ETCH_TRY(kern_int(args, 3, &i));
-    if (!self->rank || i < -kern_size(self, d) || i >= kern_size(self, d)) return ETCH_ERR(ETCH_INVALID, "select_scatter at %lld", (long long)i);
+    if (!self->rank || i < -kern_size(self, d) || i >= kern_size(self, d))
+        return ETCH_ERR(ETCH_INVALID, "select_scatter at %lld", (long long)i);
     if (i < 0) i += kern_size(self, d);
     etch_tensor_strides(self, ts);
     for (int k = 0; k < self->rank; k++) {

@@ -1,4 +1,5 @@
-// Matrix products: linear, mm, bmm, addmm, baddbmm, matmul, outer. In: tensors of one float or integer type. Out: the product, rounded once.
+// Matrix products: linear, mm, bmm, addmm, baddbmm, matmul, outer. In: tensors of one float or integer type. Out: the product, rounded
+// once.
 #include "kern/matmul.h"
 
 #include "kern/elem.h"
@@ -20,7 +21,8 @@ KERNEL(linear)
     ETCH_TRY(kern_want_rank(w, "the weight of linear", 1, 2));
     int64_t k = kern_size(x, x->rank - 1), n = w->rank == 2 ? kern_size(w, 0) : 1, m = kern_prod(x, 0, x->rank - 1), want[ETCH_MAX_RANK];
     if (kern_size(w, w->rank - 1) != k)
-        return ETCH_ERR(ETCH_INVALID, "linear: input has %lld features, the weight %lld", (long long)k, (long long)kern_size(w, w->rank - 1));
+        return ETCH_ERR(ETCH_INVALID, "linear: input has %lld features, the weight %lld", (long long)k,
+                        (long long)kern_size(w, w->rank - 1));
     for (int d = 0; d < x->rank; d++) want[d] = kern_size(x, d);
     want[x->rank - 1] = n;
     ETCH_TRY(kern_want_sizes(out, "the output of linear", w->rank == 2 ? x->rank : x->rank - 1, want));
@@ -37,21 +39,24 @@ KERNEL(linear)
 }
 
 // a [m, k] times b [k, n] with an optional addend that broadcasts to [m, n].
-static etch_status *product(etch_kern_cx *cx, const etch_tensor *a, const etch_tensor *b, const etch_tensor *add, double beta, double alpha, etch_tensor *out)
+static etch_status *product(etch_kern_cx *cx, const etch_tensor *a, const etch_tensor *b, const etch_tensor *add, double beta, double alpha,
+                            etch_tensor *out)
 {
     kern_work work = { .cx = cx };
     ETCH_TRY(kern_want_rank(a, "the first matrix", 2, 2));
     ETCH_TRY(kern_want_rank(b, "the second matrix", 2, 2));
     int64_t m = kern_size(a, 0), k = kern_size(a, 1), n = kern_size(b, 1), want[2] = { m, n };
     if (kern_size(b, 0) != k)
-        return ETCH_ERR(ETCH_INVALID, "[%lld, %lld] times [%lld, %lld]", (long long)m, (long long)k, (long long)kern_size(b, 0), (long long)n);
+        return ETCH_ERR(ETCH_INVALID, "[%lld, %lld] times [%lld, %lld]", (long long)m, (long long)k, (long long)kern_size(b, 0),
+                        (long long)n);
     ETCH_TRY(kern_want_sizes(out, "the product", 2, want));
     kern_mat ma = mat(a, 0, k, 1), mb = mat(b, 0, n, 1), md = { 0 };
     kern_gemm_out o = dest(out, 0, n);
     o.alpha = alpha;
     if (add) {
         int64_t rows = add->rank == 2 ? kern_size(add, 0) : 1, cols = add->rank ? kern_size(add, add->rank - 1) : 1;
-        if (add->rank > 2 || (rows != 1 && rows != m) || (cols != 1 && cols != n)) return ETCH_ERR(ETCH_INVALID, "the addend does not broadcast");
+        if (add->rank > 2 || (rows != 1 && rows != m) || (cols != 1 && cols != n))
+            return ETCH_ERR(ETCH_INVALID, "the addend does not broadcast");
         md = mat(add, 0, rows == 1 ? 0 : cols, cols == 1 ? 0 : 1);
         o.add = &md;
         o.beta = beta;
@@ -59,7 +64,8 @@ static etch_status *product(etch_kern_cx *cx, const etch_tensor *a, const etch_t
     return kern_gemm(&work, m, n, k, &ma, &mb, &o);
 }
 
-static etch_status *batched(etch_kern_cx *cx, const etch_tensor *a, const etch_tensor *b, const etch_tensor *add, double beta, double alpha, etch_tensor *out)
+static etch_status *batched(etch_kern_cx *cx, const etch_tensor *a, const etch_tensor *b, const etch_tensor *add, double beta, double alpha,
+                            etch_tensor *out)
 {
     kern_work work = { .cx = cx };
     ETCH_TRY(kern_want_rank(a, "the first batch", 3, 3));
@@ -91,8 +97,8 @@ static etch_status *batched(etch_kern_cx *cx, const etch_tensor *a, const etch_t
     }
     return NULL;
 }
-typedef etch_status *product_fn(etch_kern_cx *cx, const etch_tensor *a, const etch_tensor *b, const etch_tensor *add, double beta, double alpha,
-                                etch_tensor *out);
+typedef etch_status *product_fn(etch_kern_cx *cx, const etch_tensor *a, const etch_tensor *b, const etch_tensor *add, double beta,
+                                double alpha, etch_tensor *out);
 
 // (a, b)
 static etch_status *plain(product_fn *f, etch_kern_cx *cx, const etch_val *args, etch_tensor *out)

@@ -173,12 +173,14 @@ KERNEL(native_group_norm)
     ETCH_TRY(kern_int(args, 5, &hw));
     ETCH_TRY(kern_int(args, 6, &g));
     ETCH_TRY(kern_num(args, 7, &eps));
-    if (n < 0 || c <= 0 || hw < 0 || g <= 0 || c % g || !etch_mul_ok(n, c, &total) || !etch_mul_ok(total, hw, &total) || total != etch_numel(t))
+    if (n < 0 || c <= 0 || hw < 0 || g <= 0 || c % g || !etch_mul_ok(n, c, &total) || !etch_mul_ok(total, hw, &total) ||
+        total != etch_numel(t))
         return ETCH_ERR(ETCH_INVALID, "native_group_norm: N, C, HxW and group do not fit the input");
     ETCH_TRY(want_count(w, "the weight", c));
     ETCH_TRY(want_count(b, "the bias", c));
     ETCH_TRY(kern_want_same(t, outs[0]));
-    if (etch_numel(outs[1]) != n * g || etch_numel(outs[2]) != n * g) return ETCH_ERR(ETCH_INVALID, "native_group_norm: statistics of the wrong size");
+    if (etch_numel(outs[1]) != n * g || etch_numel(outs[2]) != n * g)
+        return ETCH_ERR(ETCH_INVALID, "native_group_norm: statistics of the wrong size");
     int64_t len = c / g * hw;
     for (int64_t i = 0; i < n * g; i++) {
         double mean = 0, var = 0;
@@ -192,8 +194,8 @@ KERNEL(native_group_norm)
 }
 
 // Batch norm of input [N, C, ...] with given statistics (mean, var: double by channel from tensors) or those of the batch.
-static etch_status *batch_norm(const etch_tensor *t, const etch_tensor *w, const etch_tensor *b, const etch_tensor *rm, const etch_tensor *rv,
-                               bool training, double eps, etch_tensor *const *outs, bool save)
+static etch_status *batch_norm(const etch_tensor *t, const etch_tensor *w, const etch_tensor *b, const etch_tensor *rm,
+                               const etch_tensor *rv, bool training, double eps, etch_tensor *const *outs, bool save)
 {
     if (t->rank < 2) return ETCH_ERR(ETCH_INVALID, "batch norm of rank %d", t->rank);
     int64_t n = kern_size(t, 0), c = kern_size(t, 1), hw = kern_prod(t, 2, t->rank);
@@ -202,7 +204,8 @@ static etch_status *batch_norm(const etch_tensor *t, const etch_tensor *w, const
     ETCH_TRY(want_count(rm, "the running mean", c));
     ETCH_TRY(want_count(rv, "the running variance", c));
     ETCH_TRY(kern_want_same(t, outs[0]));
-    if (save && (etch_numel(outs[1]) != c || etch_numel(outs[2]) != c)) return ETCH_ERR(ETCH_INVALID, "batch norm: statistics of the wrong size");
+    if (save && (etch_numel(outs[1]) != c || etch_numel(outs[2]) != c))
+        return ETCH_ERR(ETCH_INVALID, "batch norm: statistics of the wrong size");
     for (int64_t ch = 0; ch < c; ch++) {
         double mean = 0, var = 0;
         if (training) {

@@ -9,7 +9,8 @@ typedef struct win { int64_t planes, h, w, oh, ow, k[2], s[2], p[2], d[2]; } win
 // Two-dim sizes of input and output, which must agree on the planes.
 static etch_status *planes(const etch_tensor *t, const etch_tensor *out, win *g)
 {
-    if (t->rank < 3 || t->rank > 4 || out->rank != t->rank) return ETCH_ERR(ETCH_INVALID, "pooling of rank %d into rank %d", t->rank, out->rank);
+    if (t->rank < 3 || t->rank > 4 || out->rank != t->rank)
+        return ETCH_ERR(ETCH_INVALID, "pooling of rank %d into rank %d", t->rank, out->rank);
     int r = t->rank;
     for (int d = 0; d < r - 2; d++)
         if (kern_size(t, d) != kern_size(out, d)) return ETCH_ERR(ETCH_INVALID, "pooling: the output does not fit");
@@ -33,7 +34,10 @@ static etch_status *pair(const etch_val *args, int n_args, int i, const int64_t 
     return NULL;
 }
 
-static double at(const etch_tensor *t, const win *g, int64_t plane, int64_t y, int64_t x) { return etch_load_double(t->data, t->dtype, (plane * g->h + y) * g->w + x); }
+static double at(const etch_tensor *t, const win *g, int64_t plane, int64_t y, int64_t x)
+{
+    return etch_load_double(t->data, t->dtype, (plane * g->h + y) * g->w + x);
+}
 
 // The window's rows [*a, *b) of n for position o.
 static void clip(int64_t first, int64_t k, int64_t n, int64_t *a, int64_t *b)
@@ -95,7 +99,8 @@ KERNEL(max_pool2d_with_indices_backward)
     ETCH_TRY(kern_cast(out, &zero));
     for (int64_t i = 0, n = etch_numel(grad); i < n; i++) {
         int64_t to = i / g.ow / g.oh * g.h * g.w + kern_get_index(idx, i);
-        etch_store_double(out->data, out->dtype, to, etch_load_double(out->data, out->dtype, to) + etch_load_double(grad->data, grad->dtype, i));
+        etch_store_double(out->data, out->dtype, to,
+                          etch_load_double(out->data, out->dtype, to) + etch_load_double(grad->data, grad->dtype, i));
     }
     return NULL;
 }
@@ -138,10 +143,12 @@ static etch_status *adaptive(const etch_val *args, etch_tensor *const *outs, boo
     ETCH_TRY(kern_tensor(args, 0, &t));
     ETCH_TRY(planes(t, outs[0], &g));
     if (is_max) ETCH_TRY(kern_want_same(outs[0], outs[1]));
-    if (g.h > INT32_MAX || g.w > INT32_MAX || g.oh > INT32_MAX || g.ow > INT32_MAX) return ETCH_ERR(ETCH_INVALID, "pooling: a size out of range");
+    if (g.h > INT32_MAX || g.w > INT32_MAX || g.oh > INT32_MAX || g.ow > INT32_MAX)
+        return ETCH_ERR(ETCH_INVALID, "pooling: a size out of range");
     for (int64_t i = 0, n = etch_numel(outs[0]); i < n; i++) {
         int64_t oy = i / g.ow % g.oh, ox = i % g.ow, pl = i / g.ow / g.oh, best = -1;
-        int64_t y0 = oy * g.h / g.oh, y1 = ((oy + 1) * g.h + g.oh - 1) / g.oh, x0 = ox * g.w / g.ow, x1 = ((ox + 1) * g.w + g.ow - 1) / g.ow;
+        int64_t y0 = oy * g.h / g.oh, y1 = ((oy + 1) * g.h + g.oh - 1) / g.oh, x0 = ox * g.w / g.ow,
+        x1 = ((ox + 1) * g.w + g.ow - 1) / g.ow;
         double sum = 0, top = 0;
         for (int64_t y = y0; y < y1; y++)
             for (int64_t x = x0; x < x1; x++) {
@@ -179,7 +186,8 @@ KERNEL(im2col)
     g.oh = sy < 0 ? 0 : sy / g.s[0] + 1;
     g.ow = sx < 0 ? 0 : sx / g.s[1] + 1;
     int64_t planes_n = kern_prod(t, 0, r - 2), want = 0, l = 0, taps = 0;
-    if (outs[0]->dtype != t->dtype || !etch_mul_ok(g.oh, g.ow, &l) || !etch_mul_ok(g.k[0], g.k[1], &taps) || !etch_mul_ok(planes_n, taps, &want) ||
+    if (outs[0]->dtype != t->dtype || !etch_mul_ok(g.oh, g.ow, &l) || !etch_mul_ok(g.k[0], g.k[1], &taps) ||
+        !etch_mul_ok(planes_n, taps, &want) ||
         !etch_mul_ok(want, l, &want) || want != etch_numel(outs[0]))
         return ETCH_ERR(ETCH_INVALID, "im2col: the output does not fit");
     size_t es = etch_dtype_size(t->dtype);

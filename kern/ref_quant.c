@@ -12,7 +12,8 @@ typedef struct qparams { double scale; int64_t zero; const etch_tensor *scales, 
 static etch_status *one_number(const etch_val *args, int i, double *out)
 {
     if (args[i].kind != ETCH_V_TENSOR) return kern_num(args, i, out);
-    if (etch_numel(args[i].t) != 1) return ETCH_ERR(ETCH_INVALID, "argument %d has %lld elements, not one", i, (long long)etch_numel(args[i].t));
+    if (etch_numel(args[i].t) != 1)
+        return ETCH_ERR(ETCH_INVALID, "argument %d has %lld elements, not one", i, (long long)etch_numel(args[i].t));
     *out = etch_load_double(args[i].t->data, args[i].t->dtype, 0);
     return NULL;
 }
@@ -40,8 +41,10 @@ typedef struct layout { int64_t inner, count; } layout;
 
 static etch_status *check_params(const etch_tensor *t, layout l, const qparams *p)
 {
-    if (p->scales && (etch_numel(p->scales) != l.count || !etch_dtype_is_float(p->scales->dtype))) return ETCH_ERR(ETCH_INVALID, "%lld scales, expected %lld", (long long)etch_numel(p->scales), (long long)l.count);
-    if (p->zeros && etch_numel(p->zeros) != l.count) return ETCH_ERR(ETCH_INVALID, "%lld zero points, expected %lld", (long long)etch_numel(p->zeros), (long long)l.count);
+    if (p->scales && (etch_numel(p->scales) != l.count || !etch_dtype_is_float(p->scales->dtype)))
+        return ETCH_ERR(ETCH_INVALID, "%lld scales, expected %lld", (long long)etch_numel(p->scales), (long long)l.count);
+    if (p->zeros && etch_numel(p->zeros) != l.count)
+        return ETCH_ERR(ETCH_INVALID, "%lld zero points, expected %lld", (long long)etch_numel(p->zeros), (long long)l.count);
     if (p->zero < INT32_MIN || p->zero > INT32_MAX) return ETCH_ERR(ETCH_INVALID, "zero point %lld", (long long)p->zero);
     return etch_dtype_is_complex(t->dtype) ? ETCH_ERR(ETCH_INVALID, "quantization of complex numbers") : NULL;
 }
@@ -60,7 +63,8 @@ static etch_status *limits(const etch_val *args, int i, etch_dtype d, int64_t *l
     case ETCH_I32: a = INT32_MIN, b = INT32_MAX; break;
     default: return ETCH_ERR(ETCH_INVALID, "quantized values of %s", etch_dtype_name(d));
     }
-    return *lo < a || *hi > b || *lo > *hi ? ETCH_ERR(ETCH_INVALID, "quantized range [%lld, %lld] of %s", (long long)*lo, (long long)*hi, etch_dtype_name(d)) : NULL;
+    return *lo < a || *hi > b || *lo > *hi ? ETCH_ERR(ETCH_INVALID, "quantized range [%lld, %lld] of %s", (long long)*lo, (long long)*hi,
+                                                      etch_dtype_name(d)) : NULL;
 }
 
 static etch_status *quantize_all(const etch_val *args, layout l, const qparams *p, int limits_at, etch_tensor *out)
@@ -211,10 +215,12 @@ static void choose(float min, float max, float lo, float hi, float eps, bool nud
     *out_scale = (double)scale;
     *out_zero = kern_f2i((double)zero);
 }
-static etch_status *choose_rows(const etch_tensor *t, int64_t rows, int64_t n, float lo, float hi, float eps, bool nudge, etch_tensor *const *outs)
+static etch_status *choose_rows(const etch_tensor *t, int64_t rows, int64_t n, float lo, float hi, float eps, bool nudge,
+                                etch_tensor *const *outs)
 {
     if (!etch_dtype_is_float(t->dtype)) return ETCH_ERR(ETCH_INVALID, "quantization of %s", etch_dtype_name(t->dtype));
-    if (etch_numel(outs[0]) != rows || etch_numel(outs[1]) != rows || n < 1) return ETCH_ERR(ETCH_INVALID, "choose_qparams: the outputs do not fit");
+    if (etch_numel(outs[0]) != rows || etch_numel(outs[1]) != rows || n < 1)
+        return ETCH_ERR(ETCH_INVALID, "choose_qparams: the outputs do not fit");
     for (int64_t r = 0; r < rows; r++) {
         float min = INFINITY, max = -INFINITY;
         for (int64_t i = 0; i < n; i++) {
@@ -267,8 +273,10 @@ static etch_status *embedding(const etch_val *args, int n_args, etch_tensor *out
     ETCH_TRY(kern_want_rank(w, "the weight", 2, 2));
     ETCH_TRY(kern_want_rank(s, "the scales", 1, 2));
     ETCH_TRY(kern_want_rank(idx, "the indices", 0, ETCH_MAX_RANK - 1));
-    if (w->dtype != ETCH_U8 && (per > 1 || w->dtype != ETCH_I8)) return ETCH_ERR(ETCH_INVALID, "the weight is %s", etch_dtype_name(w->dtype));
-    if (!etch_dtype_is_float(s->dtype) || !etch_dtype_is_float(out->dtype)) return ETCH_ERR(ETCH_INVALID, "scales of %s, output of %s", etch_dtype_name(s->dtype), etch_dtype_name(out->dtype));
+    if (w->dtype != ETCH_U8 && (per > 1 || w->dtype != ETCH_I8))
+        return ETCH_ERR(ETCH_INVALID, "the weight is %s", etch_dtype_name(w->dtype));
+    if (!etch_dtype_is_float(s->dtype) || !etch_dtype_is_float(out->dtype))
+        return ETCH_ERR(ETCH_INVALID, "scales of %s, output of %s", etch_dtype_name(s->dtype), etch_dtype_name(out->dtype));
     int64_t v = kern_size(w, 0), bytes = kern_size(w, 1), d, groups = s->rank == 2 ? kern_size(s, 1) : 1, want[ETCH_MAX_RANK];
     if (!etch_mul_ok(bytes, per, &d) || kern_size(s, 0) != v || groups < 1 || d % groups || (z && !kern_same_sizes(z, s)))
         return ETCH_ERR(ETCH_INVALID, "scales or zero points do not fit the weight");
@@ -315,7 +323,8 @@ static etch_status *mixed(const etch_val *args, int n_args, etch_tensor *out, bo
     if (kern_size(w, linear ? 1 : 0) != k || kern_size(s, 0) != rows || groups < 1 || (!linear && groups != 1) || (linear && k % groups) ||
         (z && !kern_same_sizes(z, s)) || etch_numel(out) != m * n || out->rank != x->rank || kern_size(out, out->rank - 1) != n)
         return ETCH_ERR(ETCH_INVALID, "sizes do not fit");
-    if (!etch_dtype_is_float(x->dtype) || !etch_dtype_is_float(s->dtype) || !etch_dtype_is_float(out->dtype)) return ETCH_ERR(ETCH_INVALID, "input, scales and output must be floats");
+    if (!etch_dtype_is_float(x->dtype) || !etch_dtype_is_float(s->dtype) || !etch_dtype_is_float(out->dtype))
+        return ETCH_ERR(ETCH_INVALID, "input, scales and output must be floats");
     const int8_t *q = w->data;
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {

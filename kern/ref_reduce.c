@@ -75,7 +75,8 @@ static etch_status *sum_like(uint32_t mask, const etch_tensor *t, etch_tensor *o
     kern_red r;
     ETCH_TRY(kern_red_init(&r, t, mask, out));
     bool ints = kern_ctype_of(t->dtype) == KERN_I64 && kern_ctype_of(out->dtype) == KERN_I64;
-    if (etch_dtype_is_complex(t->dtype) || (k == MEAN && ints)) return ETCH_ERR(ETCH_UNSUPPORTED, "a reduction of %s", etch_dtype_name(t->dtype));
+    if (etch_dtype_is_complex(t->dtype) || (k == MEAN && ints))
+        return ETCH_ERR(ETCH_UNSUPPORTED, "a reduction of %s", etch_dtype_name(t->dtype));
     for (int64_t o = 0; o < r.n_out; o++) {
         acc a = { .i = k == PROD };
         if (k == PROD) a.s[0] = 1;

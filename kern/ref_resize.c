@@ -6,7 +6,10 @@
 
 typedef struct resize { const etch_tensor *t; etch_tensor *out; int64_t planes, h, w, oh, ow; bool align, wide; double scale[2]; } resize;
 
-static double get(const resize *r, int64_t plane, int64_t y, int64_t x) { return etch_load_double(r->t->data, r->t->dtype, (plane * r->h + y) * r->w + x); }
+static double get(const resize *r, int64_t plane, int64_t y, int64_t x)
+{
+    return etch_load_double(r->t->data, r->t->dtype, (plane * r->h + y) * r->w + x);
+}
 // Rounds an intermediate to the type that PyTorch computes in.
 static double rnd(const resize *r, double v) { return r->wide ? v : (double)(float)v; }
 
@@ -14,7 +17,8 @@ static etch_status *setup(const etch_val *args, etch_tensor *out, resize *r)
 {
     ETCH_TRY(kern_tensor(args, 0, &r->t));
     ETCH_TRY(kern_want_rank(r->t, "the input", 4, 4));
-    if (out->rank != 4 || kern_size(out, 0) != kern_size(r->t, 0) || kern_size(out, 1) != kern_size(r->t, 1)) return ETCH_ERR(ETCH_INVALID, "resize: the output does not fit");
+    if (out->rank != 4 || kern_size(out, 0) != kern_size(r->t, 0) || kern_size(out, 1) != kern_size(r->t, 1))
+        return ETCH_ERR(ETCH_INVALID, "resize: the output does not fit");
     r->out = out;
     r->planes = kern_size(r->t, 0) * kern_size(r->t, 1);
     r->h = kern_size(r->t, 2);
@@ -87,7 +91,8 @@ static etch_status *bilinear(const resize *r)
     for (int64_t i = 0, n = etch_numel(r->out); i < n; i++) {
         tap y = linear_tap(source(r, 0, i / r->ow % r->oh, false), r->h), x = linear_tap(source(r, 1, i % r->ow, false), r->w);
         int64_t p = i / r->ow / r->oh;
-        double top = get(r, p, y.a, x.a) * (1 - x.f) + get(r, p, y.a, x.b) * x.f, bottom = get(r, p, y.b, x.a) * (1 - x.f) + get(r, p, y.b, x.b) * x.f;
+        double top = get(r, p, y.a, x.a) * (1 - x.f) + get(r, p, y.a, x.b) * x.f,
+        bottom = get(r, p, y.b, x.a) * (1 - x.f) + get(r, p, y.b, x.b) * x.f;
         etch_store_double(r->out->data, r->out->dtype, i, top * (1 - y.f) + bottom * y.f);
     }
     return NULL;
@@ -219,7 +224,8 @@ static double get_padded(const resize *r, int64_t plane, double y, double x, int
     if (!(y >= 0 && y < (double)r->h && x >= 0 && x < (double)r->w)) return 0;
     return get(r, plane, (int64_t)y, (int64_t)x);
 }
-// grid_sampler_2d(input [N, C, H, W], grid [N, Ho, Wo, 2], mode 0 bilinear 1 nearest 2 bicubic, padding 0 zeros 1 border 2 reflection, align)
+// grid_sampler_2d(input [N, C, H, W], grid [N, Ho, Wo, 2], mode 0 bilinear 1 nearest 2 bicubic, padding 0 zeros 1 border 2 reflection,
+// align)
 KERNEL(grid_sampler_2d)
 {
     KERN_BEGIN(5, 1);
@@ -232,12 +238,14 @@ KERNEL(grid_sampler_2d)
     ETCH_TRY(kern_int(args, 3, &padding));
     ETCH_TRY(kern_bool(args, 4, &r.align));
     ETCH_TRY(kern_want_sizes(grid, "the grid", 4, (int64_t[4]){ kern_size(r.t, 0), r.oh, r.ow, 2 }));
-    if (mode < 0 || mode > 2 || padding < 0 || padding > 2 || !etch_dtype_is_float(grid->dtype)) return ETCH_ERR(ETCH_INVALID, "grid_sampler mode %lld, padding %lld", (long long)mode, (long long)padding);
+    if (mode < 0 || mode > 2 || padding < 0 || padding > 2 || !etch_dtype_is_float(grid->dtype))
+        return ETCH_ERR(ETCH_INVALID, "grid_sampler mode %lld, padding %lld", (long long)mode, (long long)padding);
     int64_t c = kern_size(r.t, 1);
     for (int64_t i = 0, n = etch_numel(outs[0]); i < n; i++) {
         int64_t p = i / r.ow / r.oh, g = ((p / c * r.oh + i / r.ow % r.oh) * r.ow + i % r.ow) * 2;
         double x = pixel(etch_load_double(grid->data, grid->dtype, g), r.w, r.align, padding, mode != 2);
-        double y = pixel(etch_load_double(grid->data, grid->dtype, g + 1), r.h, r.align, padding, mode != 2), v = 0, fx = floor(x), fy = floor(y), wx[4], wy[4];
+        double y = pixel(etch_load_double(grid->data, grid->dtype, g + 1), r.h, r.align, padding, mode != 2), v = 0, fx = floor(x),
+        fy = floor(y), wx[4], wy[4];
         if (mode == 1) {
             v = get_padded(&r, p, rint(y), rint(x), 0, r.align);
         } else if (mode == 0) {

@@ -36,7 +36,8 @@ static etch_status *gather(const etch_tensor *self, int d, const etch_tensor *in
     ETCH_TRY(kern_want_same(index, out));
     if (t->rank != idx->rank) return ETCH_ERR(ETCH_INVALID, "gather: index of rank %d for rank %d", idx->rank, t->rank);
     for (int k = 0; k < t->rank; k++)
-        if (k != d && kern_size(idx, k) > kern_size(t, k)) return ETCH_ERR(ETCH_INVALID, "gather: index is larger than the tensor in dim %d", k);
+        if (k != d && kern_size(idx, k) > kern_size(t, k))
+            return ETCH_ERR(ETCH_INVALID, "gather: index is larger than the tensor in dim %d", k);
     ETCH_TRY(kern_want_in_range(idx, "the index", kern_size(t, d), wrap));
     int64_t ts[ETCH_MAX_RANK], pos[ETCH_MAX_RANK] = { 0 }, n = etch_numel(idx), size = kern_size(t, d);
     etch_tensor_strides(t, ts);
@@ -98,7 +99,8 @@ KERNEL(take_along_dim)
     etch_tensor_strides(idx, is);
     for (int k = 0; k < t->rank; k++) {
         int64_t want = kern_size(out, k), a = kern_size(t, k), b = kern_size(idx, k);
-        if ((b != want && b != 1) || (k != d && a != want && a != 1)) return ETCH_ERR(ETCH_INVALID, "take_along_dim: sizes do not broadcast");
+        if ((b != want && b != 1) || (k != d && a != want && a != 1))
+            return ETCH_ERR(ETCH_INVALID, "take_along_dim: sizes do not broadcast");
         if (a == 1 && k != d) ts[k] = 0;
         if (b == 1) is[k] = 0;
     }
@@ -140,7 +142,8 @@ static void combine(etch_tensor *out, int64_t at, const etch_tensor *src, int64_
         etch_store_int(out->data, out->dtype, at, a);
         return;
     }
-    double a = etch_load_double(out->data, out->dtype, at), b = src ? etch_load_double(src->data, src->dtype, from) : etch_val_as_double(num);
+    double a = etch_load_double(out->data, out->dtype, at), b = src ? etch_load_double(src->data, src->dtype, from)
+    : etch_val_as_double(num);
     if (h == SET) a = b;
     else if (h == PROD) a *= b;
     else if (h == AMAX) a = a != a || a > b ? a : b;
@@ -173,11 +176,14 @@ static etch_status *scatter(etch_kern_cx *cx, const etch_val *args, etch_tensor 
     int64_t n = etch_numel(idx);
     int rank = self->rank;
     if (!n) return NULL;
-    if (idx->rank != rank || (src && src->rank != rank)) return ETCH_ERR(ETCH_INVALID, "scatter: index of rank %d for rank %d", idx->rank, rank);
+    if (idx->rank != rank || (src && src->rank != rank))
+        return ETCH_ERR(ETCH_INVALID, "scatter: index of rank %d for rank %d", idx->rank, rank);
     ETCH_TRY(kern_want_in_range(idx, "the index", kern_size(self, d), false));
     for (int k = 0; k < rank; k++) {
-        if (k != d && kern_size(idx, k) > kern_size(self, k)) return ETCH_ERR(ETCH_INVALID, "scatter: index is larger than self in dim %d", k);
-        if (src && kern_size(idx, k) > kern_size(src, k)) return ETCH_ERR(ETCH_INVALID, "scatter: index is larger than the source in dim %d", k);
+        if (k != d && kern_size(idx, k) > kern_size(self, k))
+            return ETCH_ERR(ETCH_INVALID, "scatter: index is larger than self in dim %d", k);
+        if (src && kern_size(idx, k) > kern_size(src, k))
+            return ETCH_ERR(ETCH_INVALID, "scatter: index is larger than the source in dim %d", k);
     }
     int64_t os[ETCH_MAX_RANK], ss[ETCH_MAX_RANK], pos[ETCH_MAX_RANK] = { 0 };
     int32_t *count = NULL;
@@ -286,7 +292,8 @@ static etch_status *broadcast_strides(const etch_tensor *t, const etch_tensor *l
     etch_tensor_strides(t, own);
     for (int d = 0; d < like->rank; d++) {
         int64_t n = d < pad ? 1 : kern_size(t, d - pad);
-        if (n != 1 && n != kern_size(like, d)) return ETCH_ERR(ETCH_INVALID, "size %lld does not broadcast to %lld", (long long)n, (long long)kern_size(like, d));
+        if (n != 1 && n != kern_size(like, d))
+            return ETCH_ERR(ETCH_INVALID, "size %lld does not broadcast to %lld", (long long)n, (long long)kern_size(like, d));
         strides[d] = n == 1 ? 0 : own[d - pad];
     }
     return NULL;

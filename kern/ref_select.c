@@ -38,7 +38,8 @@ KERNEL(masked_fill)
     ETCH_TRY(kern_tensor(args, 0, &t));
     ETCH_TRY(kern_tensor(args, 1, &mask));
     ETCH_TRY(kern_want_dtype(mask, "the mask", ETCH_BOOL));
-    if (args[2].kind == ETCH_V_TENSOR && args[2].t->rank) return ETCH_ERR(ETCH_INVALID, "the value of masked_fill has rank %d", args[2].t->rank);
+    if (args[2].kind == ETCH_V_TENSOR && args[2].t->rank)
+        return ETCH_ERR(ETCH_INVALID, "the value of masked_fill has rank %d", args[2].t->rank);
     return where(&args[1], &args[2], &args[0], t->dtype, outs[0]);
 }
 
@@ -71,7 +72,8 @@ KERNEL(masked_fill)
 CLAMP_T(clamp_f32, float, IS_NAN)
 CLAMP_T(clamp_f64, double, IS_NAN)
 CLAMP_T(clamp_i64, int64_t, NEVER)
-static const kern_fns lo_fns = { clamp_f32_lo, clamp_f64_lo, clamp_i64_lo, NULL }, hi_fns = { clamp_f32_hi, clamp_f64_hi, clamp_i64_hi, NULL },
+static const kern_fns lo_fns = { clamp_f32_lo, clamp_f64_lo, clamp_i64_lo,
+                                 NULL }, hi_fns = { clamp_f32_hi, clamp_f64_hi, clamp_i64_hi, NULL },
                       both_fns = { clamp_f32_both, clamp_f64_both, clamp_i64_both, NULL };
 
 static etch_status *promoted(etch_tensor *out, const etch_val *const *v, int n, const kern_fns *f, kern_par *par)

@@ -29,7 +29,8 @@ static void merge_sort(item *v, item *tmp, int64_t n, bool ints, bool descending
 }
 
 // Sorts every line along d; the first `k` go to values (may be NULL) and indices.
-static etch_status *sort_lines(etch_kern_cx *cx, const etch_tensor *t, int d, bool descending, int64_t k, etch_tensor *values, etch_tensor *indices)
+static etch_status *sort_lines(etch_kern_cx *cx, const etch_tensor *t, int d, bool descending, int64_t k, etch_tensor *values,
+                               etch_tensor *indices)
 {
     int64_t n = t->rank ? kern_size(t, d) : 1, inner = t->rank ? kern_prod(t, d + 1, t->rank) : 1, outer = t->rank ? kern_prod(t, 0, d) : 1;
     int64_t want[ETCH_MAX_RANK];
@@ -153,7 +154,8 @@ KERNEL(bucketize)
     ETCH_TRY(kern_want_rank(seq, "the boundaries", 1, 1));
     ETCH_TRY(kern_want_same(x, outs[0]));
     for (int64_t i = 0, m = etch_numel(x); i < m; i++)
-        etch_store_int(outs[0]->data, outs[0]->dtype, i, bound(seq, NULL, 0, kern_size(seq, 0), etch_load_double(x->data, x->dtype, i), right));
+        etch_store_int(outs[0]->data, outs[0]->dtype, i,
+                       bound(seq, NULL, 0, kern_size(seq, 0), etch_load_double(x->data, x->dtype, i), right));
     return NULL;
 }
 
@@ -205,7 +207,8 @@ KERNEL(isin)
     for (int64_t i = 0, n = etch_numel(t), m = set ? etch_numel(set) : 1; i < n; i++) {
         bool found = false;
         for (int64_t j = 0; j < m && !found; j++) {
-            if (ints) found = etch_load_int(t->data, t->dtype, i) == (set ? etch_load_int(set->data, set->dtype, j) : etch_val_as_int(&args[1]));
+            if (ints)
+                found = etch_load_int(t->data, t->dtype, i) == (set ? etch_load_int(set->data, set->dtype, j) : etch_val_as_int(&args[1]));
             else found = etch_load_double(t->data, t->dtype, i) == (set ? etch_load_double(set->data, set->dtype, j) : one);
         }
         etch_store_int(outs[0]->data, outs[0]->dtype, i, found != invert);

@@ -36,7 +36,8 @@ static etch_status *alloc_outs(etch_tensor *outs, int n)
 {
     for (int i = 0; i < n; i++) {
         size_t bytes;
-        if (!etch_tensor_nbytes(&outs[i], &bytes) || bytes > SIZE_MAX - SCRATCH_ALIGN) return ETCH_ERR(ETCH_INVALID, "result %d is too large", i);
+        if (!etch_tensor_nbytes(&outs[i], &bytes) || bytes > SIZE_MAX - SCRATCH_ALIGN)
+            return ETCH_ERR(ETCH_INVALID, "result %d is too large", i);
         bytes = etch_align_up(bytes ? bytes : 1, SCRATCH_ALIGN);
         outs[i].data = aligned_alloc(SCRATCH_ALIGN, bytes);
         if (!outs[i].data) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory (%zu bytes)", bytes);

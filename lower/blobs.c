@@ -1,5 +1,5 @@
-// The bytes a file stores, each once. Identity of a constant: the file tensor, the literal bytes, or the operation and the identities it reads;
-// views show the bytes of what they view. So tied weights meet here, before anything is read.
+// The bytes a file stores, each once. Identity of a constant: the file tensor, the literal bytes, or the operation and the identities it
+// reads; views show the bytes of what they view. So tied weights meet here, before anything is read.
 #include "lower/internal.h"
 
 #include "base/sha256.h"

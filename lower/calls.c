@@ -53,8 +53,8 @@ etch_status *lw_call(lw_method *lm, const char *op_name, const int *args, int n_
     return push(lm, ETCH_FBU(InstructionArguments, KernelCall), o);
 }
 
-// The out arguments and the extra entry for the return value. A result that is the argument an in-place node wrote is no out argument, unless it
-// is the only one.
+// The out arguments and the extra entry for the return value. A result that is the argument an in-place node wrote is no out argument,
+// unless it is the only one.
 static etch_status *append_outs(lw_method *lm, const etch_node *n, int *args, int *n_args)
 {
     lw_slot **outs;

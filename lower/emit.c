@@ -13,8 +13,8 @@ static etch_status *write_back(etch_method *m)
         etch_value *b = m->mutations[i].buffer, *v = m->mutations[i].v;
         if (b == v || (v->src == ETCH_SRC_NODE && (v->def->op->flags & ETCH_OPF_INPLACE))) continue;
         etch_node *n;
-        ETCH_TRY(etch_method_add_node(m, NULL, op, (etch_val[]){ etch_val_tensor(&b->t), etch_val_tensor(&v->t) }, 2, ETCH_LIT(""), ETCH_LIT(""),
-                                      &n));
+        ETCH_TRY(etch_method_add_node(m, NULL, op, (etch_val[]){ etch_val_tensor(&b->t), etch_val_tensor(&v->t) }, 2, ETCH_LIT(""),
+                                      ETCH_LIT(""), &n));
     }
     m->n_mutations = 0;
     return NULL;
@@ -102,7 +102,8 @@ static void tell(const lw_method *lm)
         const lw_step *st = &lm->steps[i];
         for (int k = 0; st->group && k < st->group->n_nodes; k++) l->node(l->user, lm->m, st->group->nodes[k], NULL);
         if (st->group) continue;
-        l->node(l->user, lm->m, st->node, st->kind == LW_NOTHING ? "shares memory, no instruction" : st->outside ? st->outside : "the recipe has no delegate");
+        l->node(l->user, lm->m, st->node, st->kind == LW_NOTHING ? "shares memory, no instruction" : st->outside ? st->outside
+                : "the recipe has no delegate");
     }
 }
 
@@ -134,7 +135,10 @@ static etch_status *lower_method(lw_method *lm, etch_fbo *out)
     return NULL;
 }
 
-static int by_name(const void *a, const void *b) { return etch_str_cmp((*(etch_method *const *)a)->name, (*(etch_method *const *)b)->name); }
+static int by_name(const void *a, const void *b)
+{
+    return etch_str_cmp((*(etch_method *const *)a)->name, (*(etch_method *const *)b)->name);
+}
 
 static etch_status *emit_all(lw_program *lp, const etch_const_source *source, etch_writer *w)
 {
@@ -159,7 +163,8 @@ static etch_status *emit_all(lw_program *lp, const etch_const_source *source, et
     return lw_write(lp, plans, n, source, w);
 }
 
-etch_status *etch_emit(etch_program *p, const etch_emit_opts *opts, const etch_const_source *source, etch_writer *w, etch_emit_report *out_report)
+etch_status *etch_emit(etch_program *p, const etch_emit_opts *opts, const etch_const_source *source, etch_writer *w,
+                       etch_emit_report *out_report)
 {
     lw_program lp = { .p = p, .opts = opts };
     etch_arena_init(&lp.arena);

@@ -1,7 +1,7 @@
 // The last step of an export: a program after the passes becomes a .pte file.
 //
-// In: a verified program whose nodes all have an .out form, a source of constant bytes, an open writer. Out: the file, written front to back:
-// tables first (every size follows from types), then one constant at a time, evaluated in pieces where that is possible.
+// In: a verified program whose nodes all have an .out form, a source of constant bytes, an open writer. Out: the file, written front to
+// back: tables first (every size follows from types), then one constant at a time, evaluated in pieces where that is possible.
 // The same program gives the same bytes.
 #ifndef ETCH_LOWER_EMIT_H
 #define ETCH_LOWER_EMIT_H
@@ -11,7 +11,8 @@
 
 typedef enum { ETCH_RECIPE_PORTABLE, ETCH_RECIPE_XNNPACK } etch_recipe;
 
-// Where the bytes of constants come from. `v` is a FILE or DATA leaf or a node over such: calls `put` with its row-major bytes, in pieces and in order.
+// Where the bytes of constants come from. `v` is a FILE or DATA leaf or a node over such: calls `put` with its row-major bytes, in pieces
+// and in order.
 typedef struct etch_const_source {
     etch_status *(*stream)(void *user, etch_value *v, etch_status *(*put)(void *put_user, const void *bytes, size_t n), void *put_user);
     void *user;

@@ -3,7 +3,8 @@
 //   flatbuffer | constant segment | initial states | delegate payloads | named data
 //
 // Everything after the flatbuffer starts at a multiple of 128, constants inside their segment at 16. A constant that is also named data (an
-// embedding table that is the head's weight too) lies in the constant segment once, at a multiple of 128: its named segment is a window of it.
+// embedding table that is the head's weight too) lies in the constant segment once, at a multiple of 128: its named segment is a window of
+// it.
 #include "lower/internal.h"
 
 #include "base/num.h"

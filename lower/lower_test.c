@@ -260,5 +260,6 @@ void test_lower_lower__refuses(void **state)
     (void)state;
     refused("etch-graph 1\nsym s0 in [1, 9223372036854775807] example 4\nmethod \"forward\"\n%0 = input \"x\" : f32[s0]\n"
             "%1 = aten::relu(%0) : f32[s0]\nreturn \"y\" %1\nend\n", "upper bound");
-    refused("etch-graph 1\nmethod \"forward\"\n%0 = input \"x\" : f32[4]\n%1 = aten::silu(%0) : f32[4] @ \"m.py:7\"\nreturn \"y\" %1\nend\n", "m.py:7");
+    refused("etch-graph 1\nmethod \"forward\"\n%0 = input \"x\" : f32[4]\n%1 = aten::silu(%0) : f32[4] @ \"m.py:7\"\nreturn \"y\" "
+            "%1\nend\n", "m.py:7");
 }

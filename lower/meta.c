@@ -55,7 +55,8 @@ etch_status *lw_meta_container(lw_method *lm, etch_fbo *out)
     etch_buf list;
     etch_buf_init(&list);
     etch_buf_printf(&list, "[%.*s]", ETCH_STR_ARGS(etch_buf_str(&names)));
-    etch_buf_puts(&in, "[1, {\"type\": \"builtins.tuple\", \"context\": \"null\", \"children_spec\": [{\"type\": \"builtins.tuple\", \"context\": \"null\", "
+    etch_buf_puts(&in, "[1, {\"type\": \"builtins.tuple\", \"context\": \"null\", \"children_spec\": [{\"type\": \"builtins.tuple\", "
+                       "\"context\": \"null\", "
                        "\"children_spec\": []}, {\"type\": \"builtins.dict\", \"context\": ");
     etch_buf_quote(&in, etch_buf_str(&list));
     etch_buf_puts(&in, ", \"children_spec\": [");

@@ -1,10 +1,10 @@
 // Recipe xnnpack: which nodes go into delegates. In: lm->steps, all nodes. Out: lm->groups, and lm->steps with one step a group.
 //
-// A node qualifies when its row has a rule (column xnn), the rule agrees, and every tensor it touches is of rank 1 to 6 (constants: up to 6)
-// without an empty size, all of one type: float32, float16, or bfloat16 where the rule takes it. Qualifying nodes and the others form alternating
-// stages: stage k of the delegate side takes every qualifying node whose arguments are known after stage k-1 of the other side. That gives the
-// fewest delegates that an order of execution allows, each is acyclic with the rest by construction, and the result depends on the order of nodes
-// alone.
+// A node qualifies when its row has a rule (column xnn), the rule agrees, and every tensor it touches is of rank 1 to 6 (constants: up to
+// 6) without an empty size, all of one type: float32, float16, or bfloat16 where the rule takes it. Qualifying nodes and the others form
+// alternating stages: stage k of the delegate side takes every qualifying node whose arguments are known after stage k-1 of the other side.
+// That gives the fewest delegates that an order of execution allows, each is acyclic with the rest by construction, and the result depends
+// on the order of nodes alone.
 //
 // A group is dropped, and the stages formed again, unless it has a product or convolution, or arithmetic over more than 1024 elements: a
 // delegate call reshapes a whole XNNPACK runtime, which a lone view or a scalar expression is not worth.
@@ -185,7 +185,8 @@ static etch_status *find_needs(part *p)
             if (etch_dim_is_const(size)) continue;
             etch_dim_terms(size, &terms, &n);
             for (int k = 0; k < n; k++)
-                if (terms[k].n_atoms == 1 && terms[k].atoms[0]->kind == ETCH_ATOM_SYM) p->sym_unit[terms[k].atoms[0]->sym] = -2;  // known from the start
+                if (terms[k].n_atoms == 1 && terms[k].atoms[0]->kind == ETCH_ATOM_SYM)
+                    p->sym_unit[terms[k].atoms[0]->sym] = -2;  // known from the start
         }
     for (int i = 0; i < p->n; i++) {
         etch_node *n = p->units[i].node;
@@ -376,7 +377,8 @@ static etch_status *order(part *p, lw_group **groups, int n_stages)
         task *t = &tasks[best];
         t->n_waits = -1;
         n_done++;
-        lm->steps[lm->n_steps++] = (lw_step){ .kind = t->group ? LW_DELEGATE : LW_KERNEL, .node = t->node, .group = t->group, .outside = t->outside };
+        lm->steps[lm->n_steps++] = (lw_step){ .kind = t->group ? LW_DELEGATE : LW_KERNEL, .node = t->node, .group = t->group,
+                                              .outside = t->outside };
         for (const edge *f = t->feeds; f; f = f->next) tasks[f->from].n_waits--;
     }
     return NULL;

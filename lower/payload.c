@@ -1,7 +1,7 @@
 // One XNNPACK payload: header and flatbuffer (XNNGraph). In: a group of nodes. Out: group->blob, and named data for its constants.
 //
-// The format also has a region for constants behind the flatbuffer. It stays empty: the official runtime frees the payload after the load, but
-// XNNPACK keeps pointing at constant operands of elementwise nodes. Named data lives on.
+// The format also has a region for constants behind the flatbuffer. It stays empty: the official runtime frees the payload after the load,
+// but XNNPACK keeps pointing at constant operands of elementwise nodes. Named data lives on.
 //
 //   0   u32 0 · "XH00" · u16 30 · u32 flatbuffer offset 32 · u32 flatbuffer size · u32 constants offset (the end) · u64 0 · 2 zero bytes
 //   32  flatbuffer "XN01", zero padded to 16
@@ -192,7 +192,8 @@ etch_str xnn_name_of(const etch_value *v)
     for (;;) {
         if (v->fqn.len) return v->fqn;
         if (v->src == ETCH_SRC_FILE) return v->name;
-        if (v->src != ETCH_SRC_NODE || v->def->op->schema->n_params < 1 || v->def->args[0].kind != ETCH_V_TENSOR) return (etch_str){ NULL, 0 };
+        if (v->src != ETCH_SRC_NODE || v->def->op->schema->n_params < 1 || v->def->args[0].kind != ETCH_V_TENSOR)
+            return (etch_str){ NULL, 0 };
         v = etch_value_of(v->def->args[0].t);
     }
 }

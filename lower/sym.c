@@ -1,5 +1,5 @@
-// Symbolic expressions at run time: aten::sym_size.int reads a symbol off an input (or a result whose size is new), executorch_prim::* combine
-// them. Each expression is computed once a method, right before the first instruction that needs it.
+// Symbolic expressions at run time: aten::sym_size.int reads a symbol off an input (or a result whose size is new), executorch_prim::*
+// combine them. Each expression is computed once a method, right before the first instruction that needs it.
 //
 // s0 is found as a size of its own, else solved from a size k*s0 + c. Unbacked symbols are results of aten::_local_scalar_dense.
 #include "lower/internal.h"

@@ -41,9 +41,11 @@ bool lw_node_is_reshape(const lw_method *lm, const etch_node *n)
     if (in->dtype != out->dtype) return false;
     int perm[ETCH_MAX_RANK];
     switch (n->op->id) {
-    case ETCH_OP_view: case ETCH_OP_reshape: case ETCH_OP__unsafe_view: case ETCH_OP_unsqueeze: case ETCH_OP_squeeze: case ETCH_OP_squeeze_dim:
+    case ETCH_OP_view: case ETCH_OP_reshape: case ETCH_OP__unsafe_view: case ETCH_OP_unsqueeze: case ETCH_OP_squeeze:
+    case ETCH_OP_squeeze_dim:
     case ETCH_OP_squeeze_dims: case ETCH_OP_view_as: case ETCH_OP_flatten_using_ints: case ETCH_OP_unflatten_int: case ETCH_OP_ravel:
-    case ETCH_OP_alias: case ETCH_OP_detach: case ETCH_OP_lift_fresh: case ETCH_OP_lift_fresh_copy: case ETCH_OP_contiguous: case ETCH_OP_clone:
+    case ETCH_OP_alias: case ETCH_OP_detach: case ETCH_OP_lift_fresh: case ETCH_OP_lift_fresh_copy: case ETCH_OP_contiguous:
+    case ETCH_OP_clone:
     case ETCH_OP__clone_dim_order:
         return true;
     case ETCH_OP__to_copy: case ETCH_OP_expand: case ETCH_OP_slice_Tensor:

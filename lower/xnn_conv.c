@@ -1,8 +1,9 @@
-// Convolutions, pooling, batch norm, resizing: nodes over [N, H, W, C]. Their operands and results are kept in that order inside the delegate
-// (NHWC twins), so that a chain of them transposes once on the way in and once on the way out.
+// Convolutions, pooling, batch norm, resizing: nodes over [N, H, W, C]. Their operands and results are kept in that order inside the
+// delegate (NHWC twins), so that a chain of them transposes once on the way in and once on the way out.
 //
 // Filters, from PyTorch's layout, permuted when the file is written:
-//   convolution [OC, IC/g, KH, KW] -> [OC, KH, KW, IC/g] · depthwise [OC, 1, KH, KW] -> [1, KH, KW, OC] · transposed [IC, OC/g, KH, KW] -> [OC, KH, KW, IC/g]
+//   convolution [OC, IC/g, KH, KW] -> [OC, KH, KW, IC/g] · depthwise [OC, 1, KH, KW] -> [1, KH, KW, OC] · transposed [IC, OC/g, KH, KW] ->
+//   [OC, KH, KW, IC/g]
 // A batch norm that alone reads a convolution changes its weights: w' = w s, b' = (b - mean) s + beta, s = gamma / sqrt(var + eps).
 #include "lower/xnn.h"
 
@@ -15,7 +16,8 @@ static bool can_conv(const lw_method *lm, const etch_node *n)
 {
     (void)lm;
     const etch_tensor *in = n->args[IN].t, *w = n->args[WEIGHT].t;
-    if (lw_slot_arg(&n->args[IN])->is_const || !xnn_is_const(&n->args[WEIGHT]) || !const_or_none(&n->args[BIAS]) || w->rank != in->rank) return false;
+    if (lw_slot_arg(&n->args[IN])->is_const || !xnn_is_const(&n->args[WEIGHT]) || !const_or_none(&n->args[BIAS]) || w->rank != in->rank)
+        return false;
     for (int i = STRIDE; i <= GROUPS; i++)
         if (i != TRANSPOSED && !xnn_const_ints(&n->args[i])) return false;
     if (!etch_dim_is_const(in->sizes[1])) return false;
@@ -193,7 +195,8 @@ static etch_status *write_conv(xnn_build *x, const etch_node *n)
         const int64_t *b = lw_slot_of(target)->bound;
         ETCH_TRY(xnn_temp(x, 4, (int64_t[]){ b[0], 1, b[2], b[1] }, &ids[3]));
     } else ETCH_TRY(xnn_out_nhwc(x, n->outs[0], &ids[3]));
-    int code = g.transposed ? ETCH_FBU(XNodeUnion, XNNConvTranspose2d) : g.depthwise ? ETCH_FBU(XNodeUnion, XNNDepthwiseConv2d) : ETCH_FBU(XNodeUnion, XNNConv2d);
+    int code = g.transposed ? ETCH_FBU(XNodeUnion, XNNConvTranspose2d) : g.depthwise ? ETCH_FBU(XNodeUnion, XNNDepthwiseConv2d)
+    : ETCH_FBU(XNodeUnion, XNNConv2d);
     etch_fb_table_id id = g.transposed ? ETCH_FB_XNNConvTranspose2d : g.depthwise ? ETCH_FB_XNNDepthwiseConv2d : ETCH_FB_XNNConv2d;
     ETCH_TRY(xnn_node(x, code, conv_table(x, id, &g, ids)));
     return g.one_d ? result_1d(x, target, ids[3]) : NULL;
@@ -208,7 +211,8 @@ static bool can_batch_norm(const lw_method *lm, const etch_node *n)
     (void)lm;
     for (int i = 1; i < n->n_outs; i++)
         if (lw_slot_of(n->outs[i])->uses) return false;
-    return n->args[0].t->rank >= 2 && const_or_none(&n->args[1]) && const_or_none(&n->args[2]) && xnn_is_const(&n->args[3]) && xnn_is_const(&n->args[4]);
+    return n->args[0].t->rank >= 2 && const_or_none(&n->args[1]) && const_or_none(&n->args[2]) && xnn_is_const(&n->args[3]) &&
+    xnn_is_const(&n->args[4]);
 }
 
 static etch_status *absorb_batch_norm(xnn_build *x, const etch_node *n)
@@ -322,8 +326,10 @@ static bool can_resize(const lw_method *lm, const etch_node *n)
     const etch_tensor *in = n->args[0].t, *out = &n->outs[0]->t;
     if (in->rank != 4) return false;
     for (int i = 2; i < 4; i++) {
-        if (!etch_dim_is_const(in->sizes[i]) || !etch_dim_is_const(out->sizes[i]) || in->sizes[i].v < 2 || out->sizes[i].v < 2) return false;
-        if (n->args[3].kind == ETCH_V_FLOATS && (double)in->sizes[i].v * n->args[3].floats.p[i - 2] != (double)out->sizes[i].v) return false;
+        if (!etch_dim_is_const(in->sizes[i]) || !etch_dim_is_const(out->sizes[i]) || in->sizes[i].v < 2 || out->sizes[i].v < 2)
+            return false;
+        if (n->args[3].kind == ETCH_V_FLOATS && (double)in->sizes[i].v * n->args[3].floats.p[i - 2] != (double)out->sizes[i].v)
+            return false;
     }
     return true;
 }

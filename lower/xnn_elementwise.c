@@ -54,7 +54,8 @@ static bool can_unary(const lw_method *lm, const etch_node *n)
 {
     (void)lm;
     switch (n->op->id) {
-    case ETCH_OP_abs: case ETCH_OP_ceil: case ETCH_OP_floor: case ETCH_OP_neg: case ETCH_OP_cos: case ETCH_OP_sin: case ETCH_OP_exp: case ETCH_OP_log:
+    case ETCH_OP_abs: case ETCH_OP_ceil: case ETCH_OP_floor: case ETCH_OP_neg: case ETCH_OP_cos: case ETCH_OP_sin: case ETCH_OP_exp:
+    case ETCH_OP_log:
     case ETCH_OP_rsqrt: case ETCH_OP_sqrt: case ETCH_OP_sigmoid: case ETCH_OP_tanh: return true;
     default: return false;
     }
@@ -83,7 +84,8 @@ static bool can_clamp(const lw_method *lm, const etch_node *n)
     if (n->op->id == ETCH_OP_relu) return true;
     double lo = n->args[1].kind == ETCH_V_NONE ? -INFINITY : etch_val_as_double(&n->args[1]);
     double hi = n->args[2].kind == ETCH_V_NONE ? INFINITY : etch_val_as_double(&n->args[2]);
-    return lo < hi && xnn_const_ints(&n->args[1]) + (n->args[1].kind != ETCH_V_INT) && xnn_const_ints(&n->args[2]) + (n->args[2].kind != ETCH_V_INT);
+    return lo < hi && xnn_const_ints(&n->args[1]) + (n->args[1].kind != ETCH_V_INT) &&
+    xnn_const_ints(&n->args[2]) + (n->args[2].kind != ETCH_V_INT);
 }
 
 extern const xnn_rule xnn_rule_clamp;
@@ -129,7 +131,8 @@ static etch_status *write_cast(xnn_build *x, const etch_node *n)
 extern const xnn_rule xnn_rule_cast;
 const xnn_rule xnn_rule_cast = { XNN_MOVES, false, can_cast, write_cast, NULL, false, true, true };
 
-// gelu: the payload's node is the erf form. approximate="tanh" is another function: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), written out.
+// gelu: the payload's node is the erf form. approximate="tanh" is another function: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))),
+// written out.
 static etch_status *gelu(xnn_build *x, const etch_node *n, uint32_t in, uint32_t out)
 {
     uint32_t k[4], t[6];

@@ -1,5 +1,5 @@
-// Products of matrices. Constant weights go to XNNFullyConnected in the layout they have: [N, K] as it is, [K, N] with flag 1; a transpose that
-// the model applies to a weight is undone by the flag and never evaluated. Two runtime operands go to XNNBatchMatrixMultiply.
+// Products of matrices. Constant weights go to XNNFullyConnected in the layout they have: [N, K] as it is, [K, N] with flag 1; a transpose
+// that the model applies to a weight is undone by the flag and never evaluated. Two runtime operands go to XNNBatchMatrixMultiply.
 #include "lower/xnn.h"
 
 #define TRANSPOSED 1

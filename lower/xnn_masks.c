@@ -59,7 +59,8 @@ static etch_node *row_fill(const lw_method *lm, const etch_node *n)
     if (rows->src != ETCH_SRC_NODE || rows->def->op->id != ETCH_OP_any_dim) return NULL;
     etch_node *p = source(lm, etch_arg_value(&n->args[1]));
     if (p && p->op->id == ETCH_OP_bmm) p = source(lm, etch_arg_value(&p->args[0]));
-    if (!p || p->op->id != ETCH_OP__softmax || !last_dim(&p->args[1], p->args[0].t) || !last_dim(&rows->def->args[1], rows->def->args[0].t)) return NULL;
+    if (!p || p->op->id != ETCH_OP__softmax || !last_dim(&p->args[1], p->args[0].t) || !last_dim(&rows->def->args[1], rows->def->args[0].t))
+        return NULL;
     p = source(lm, etch_arg_value(&p->args[0]));
     return p && is_mask_fill(p, &c) && p->args[0].t == rows->def->args[0].t ? p : NULL;
 }
@@ -121,8 +122,8 @@ static etch_status *replacement(lw_method *lm, made **list, etch_node *before, b
         ETCH_TRY(scalar(lm, dtype, 0, &zero));
         ETCH_TRY(scalar(lm, dtype, c, &fill));
         ETCH_TRY(etch_method_add_node(lm->m, before, etch_op_get(ETCH_OP_where_self),
-                                      (etch_val[]){ etch_val_tensor(mask), etch_val_tensor(&zero->t), etch_val_tensor(&fill->t) }, 3, before->where,
-                                      before->module, &n));
+                                      (etch_val[]){ etch_val_tensor(mask), etch_val_tensor(&zero->t), etch_val_tensor(&fill->t) }, 3,
+                                      before->where, before->module, &n));
     }
     made *m;
     ETCH_ALLOC(m, &lm->lp->arena, sizeof *m);
@@ -172,8 +173,8 @@ etch_status *lw_masks(lw_method *lm)
         etch_node *n;
         ETCH_TRY(replacement(lm, &list, k->node, k->is_factor, k->c, &with));
         const etch_op *op = etch_op_get(k->is_factor ? ETCH_OP_mul_Tensor : ETCH_OP_add_Tensor);
-        ETCH_TRY(etch_method_add_node(lm->m, k->node, op, (etch_val[]){ k->node->args[1], etch_val_tensor(&with->t) }, 2, k->node->where, k->node->module,
-                                      &n));
+        ETCH_TRY(etch_method_add_node(lm->m, k->node, op, (etch_val[]){ k->node->args[1], etch_val_tensor(&with->t) }, 2, k->node->where,
+                                      k->node->module, &n));
         k->node->outs[0]->user = n->outs[0];
     }
     etch_method_replace_all(lm->m);

@@ -1,7 +1,7 @@
 // Softmax, means and normalisation.
 //
-// XNNPACK's mean in the payload format is over dims 1 and 2 of [N, H, W, C]. A mean over the last dims of a tensor is that of its reshape to
-// [rows, 1, columns, 1], so means and layer norms need no fallback: rows may be dynamic (the size that a static reshape infers).
+// XNNPACK's mean in the payload format is over dims 1 and 2 of [N, H, W, C]. A mean over the last dims of a tensor is that of its reshape
+// to [rows, 1, columns, 1], so means and layer norms need no fallback: rows may be dynamic (the size that a static reshape infers).
 #include "lower/xnn.h"
 
 static int wrap(int64_t d, int rank) { return (int)(d < 0 ? d + rank : d); }
@@ -138,7 +138,8 @@ static bool can_layer_norm(const lw_method *lm, const etch_node *n)
     int k = n->args[1].ints.n;
     for (int i = 1; i < n->n_outs; i++)
         if (lw_slot_of(n->outs[i])->uses) return false;
-    return k >= 1 && k <= in->rank && columns_fixed(in, k) && const_or_none(&n->args[2]) && const_or_none(&n->args[3]) && xnn_can_reshape_to(&n->outs[0]->t);
+    return k >= 1 && k <= in->rank && columns_fixed(in, k) && const_or_none(&n->args[2]) && const_or_none(&n->args[3]) &&
+    xnn_can_reshape_to(&n->outs[0]->t);
 }
 
 static etch_status *write_layer_norm(xnn_build *x, const etch_node *n)

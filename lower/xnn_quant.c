@@ -5,15 +5,16 @@
 //   float16                  between two converts to float32 and back: XNNPACK has products qdint8 -> fp16 on few processors; on the others
 //                            it computes the product and what follows in float32 and drops roundings to float16, so that results would
 //                            depend on the processor
-//   linear_channel, 8 bits   x f32, filter qcint8. XNNPACK multiplies the bias of this combination by the scale, so the bias is added behind it.
+//   linear_channel, 8 bits   x f32, filter qcint8. XNNPACK multiplies the bias of this combination by the scale, so the bias is added
+//   behind it.
 #include "lower/xnn.h"
 
 typedef struct { etch_value *in, *q, *scales, *bias, *out; int64_t bits; } parts;
 
 static parts split(const etch_node *n)
 {
-    return (parts){ etch_arg_value(&n->args[0]), etch_arg_value(&n->args[1]), etch_arg_value(&n->args[2]), etch_arg_value(&n->args[3]), n->outs[0],
-                    etch_val_as_int(&n->args[4]) };
+    return (parts){ etch_arg_value(&n->args[0]), etch_arg_value(&n->args[1]), etch_arg_value(&n->args[2]), etch_arg_value(&n->args[3]),
+                    n->outs[0], etch_val_as_int(&n->args[4]) };
 }
 
 static bool constants(const parts *p)
@@ -63,8 +64,9 @@ static etch_status *filter_4(xnn_build *x, const parts *p, etch_arena *arena, ui
     const etch_val cast[2] = { etch_val_tensor(&p->scales->t), etch_val_int(ETCH_BF16) };
     ETCH_TRY(xnn_const_node(x, ETCH_OP_etch_pack_nibbles, pack, 2, &packed));
     ETCH_TRY(xnn_const_node(x, ETCH_OP__to_copy, cast, 2, &scales));
-    xnn_value d = { .datatype = XNN_QBINT4, .rank = 2, .dims = { n, k }, .external = XNN_NONE, .quant = ETCH_FBU(XNNQuantParams, PerChannelGroupQuant),
-                    .channel_dim = 0, .group_size = (int)(k / groups), .num_scales = (uint32_t)(n * groups) };
+    xnn_value d = { .datatype = XNN_QBINT4, .rank = 2, .dims = { n, k }, .external = XNN_NONE,
+                    .quant = ETCH_FBU(XNNQuantParams, PerChannelGroupQuant), .channel_dim = 0, .group_size = (int)(k / groups),
+                    .num_scales = (uint32_t)(n * groups) };
     ETCH_TRY(xnn_const_data(x, packed, xnn_name_of(p->q), &d.constant));
     ETCH_TRY(xnn_const_data(x, scales, scale_name(p, arena), &d.scale_constant));
     return xnn_define(x, &d, out_id);

@@ -1,7 +1,7 @@
 // Nodes that move data: reshape, transpose, slice, join, repeat.
 //
-// Dynamic sizes: a static reshape infers one size (written 0), a slice from 0 of size 0 takes the whole dim, so a dim that a node does not touch may
-// be symbolic. Transposes and joins follow their operands.
+// Dynamic sizes: a static reshape infers one size (written 0), a slice from 0 of size 0 takes the whole dim, so a dim that a node does not
+// touch may be symbolic. Transposes and joins follow their operands.
 #include "lower/xnn.h"
 
 static int wrap(int64_t d, int rank) { return (int)(d < 0 ? d + rank : d); }
@@ -124,7 +124,8 @@ static bool is_column(const etch_node *n, int dim, int64_t start)
 {
     const etch_tensor *in = n->args[0].t, *out = &n->outs[0]->t;
     int64_t step = n->args[4].i.v;
-    return in->rank < 6 && xnn_dynamic_dims(in) <= 1 && etch_dim_is_const(in->sizes[dim]) && etch_dim_is_const(out->sizes[dim]) && start < step &&
+    return in->rank < 6 && xnn_dynamic_dims(in) <= 1 && etch_dim_is_const(in->sizes[dim]) && etch_dim_is_const(out->sizes[dim]) &&
+    start < step &&
            in->sizes[dim].v == out->sizes[dim].v * step;
 }
 
@@ -185,7 +186,8 @@ static bool can_select(const lw_method *lm, const etch_node *n)
 {
     (void)lm;
     const etch_tensor *t = n->args[0].t;
-    return t->rank >= 2 && xnn_const_ints(&n->args[2]) && etch_dim_is_const(t->sizes[wrap(n->args[1].i.v, t->rank)]) && xnn_can_reshape_to(&n->outs[0]->t);
+    return t->rank >= 2 && xnn_const_ints(&n->args[2]) && etch_dim_is_const(t->sizes[wrap(n->args[1].i.v, t->rank)]) &&
+    xnn_can_reshape_to(&n->outs[0]->t);
 }
 
 static etch_status *write_select(xnn_build *x, const etch_node *n)
@@ -246,11 +248,14 @@ const xnn_rule xnn_rule_split = { XNN_MOVES, false, can_split, write_split, NULL
 static etch_status *cat_node(xnn_build *x, const uint32_t *in, int n, int axis, uint32_t out)
 {
     static const struct { int code; etch_fb_table_id table; } kinds[] = {
-        { ETCH_FBU(XNodeUnion, XNNConcatenate2), ETCH_FB_XNNConcatenate2 }, { ETCH_FBU(XNodeUnion, XNNConcatenate3), ETCH_FB_XNNConcatenate3 },
-        { ETCH_FBU(XNodeUnion, XNNConcatenate4), ETCH_FB_XNNConcatenate4 }, { ETCH_FBU(XNodeUnion, XNNConcatenate5), ETCH_FB_XNNConcatenate5 },
+        { ETCH_FBU(XNodeUnion, XNNConcatenate2), ETCH_FB_XNNConcatenate2 },
+        { ETCH_FBU(XNodeUnion, XNNConcatenate3), ETCH_FB_XNNConcatenate3 },
+        { ETCH_FBU(XNodeUnion, XNNConcatenate4), ETCH_FB_XNNConcatenate4 },
+        { ETCH_FBU(XNodeUnion, XNNConcatenate5), ETCH_FB_XNNConcatenate5 },
     };
-    static const int fields[] = { ETCH_FB(XNNConcatenate5, input1_id), ETCH_FB(XNNConcatenate5, input2_id), ETCH_FB(XNNConcatenate5, input3_id),
-                                  ETCH_FB(XNNConcatenate5, input4_id), ETCH_FB(XNNConcatenate5, input5_id) };
+    static const int fields[] = { ETCH_FB(XNNConcatenate5, input1_id), ETCH_FB(XNNConcatenate5, input2_id),
+                                  ETCH_FB(XNNConcatenate5, input3_id), ETCH_FB(XNNConcatenate5, input4_id),
+                                  ETCH_FB(XNNConcatenate5, input5_id) };
     etch_fbb *b = xnn_fbb(x);
     etch_fbo t = etch_fbb_table(b, kinds[n - 2].table);
     etch_fbb_int(b, t, ETCH_FB(XNNConcatenate5, axis), axis);

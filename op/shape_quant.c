@@ -74,7 +74,8 @@ SHAPE(dequantize_blocks)
     return shape_set_like(outs, 0, ETCH_F32, &r);
 }
 
-// dequantize_columns(words i32, zeros i32[G, N / p], scales float[G, N], group_of i32[K]?, bits, format) -> f32[N, K], p = 32 / bits integers a word.
+// dequantize_columns(words i32, zeros i32[G, N / p], scales float[G, N], group_of i32[K]?, bits, format) -> f32[N, K], p = 32 / bits
+// integers a word.
 // words: [K / p, N] for gptq and gptq_v2, [K, N / p] for awq.
 SHAPE(dequantize_columns)
 {

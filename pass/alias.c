@@ -45,7 +45,8 @@ static bool changes_nothing(const etch_node *n)
     switch (n->op->id) {
     case ETCH_OP_view: case ETCH_OP__unsafe_view: case ETCH_OP_reshape: case ETCH_OP_view_as: case ETCH_OP_flatten_using_ints:
     case ETCH_OP_unflatten_int: case ETCH_OP_ravel: case ETCH_OP_squeeze: case ETCH_OP_squeeze_dim: case ETCH_OP_squeeze_dims:
-    case ETCH_OP_expand: case ETCH_OP_expand_as: case ETCH_OP_broadcast_to: case ETCH_OP_clone: case ETCH_OP_contiguous: case ETCH_OP_lift_fresh_copy:
+    case ETCH_OP_expand: case ETCH_OP_expand_as: case ETCH_OP_broadcast_to: case ETCH_OP_clone: case ETCH_OP_contiguous:
+    case ETCH_OP_lift_fresh_copy:
     case ETCH_OP_lift_fresh: case ETCH_OP_alias: case ETCH_OP_detach: case ETCH_OP__clone_dim_order: case ETCH_OP__to_copy:
     case ETCH_OP_to_dtype: case ETCH_OP_to_dtype_layout: case ETCH_OP_to_device: case ETCH_OP_to_other: case ETCH_OP_type_as:
     case ETCH_OP_resolve_conj: case ETCH_OP_resolve_neg: case ETCH_OP_positive: case ETCH_OP_constant_pad_nd: case ETCH_OP_narrow:
@@ -54,7 +55,8 @@ static bool changes_nothing(const etch_node *n)
     case ETCH_OP_slice_Tensor: return true;  // the same size with any start and step is the whole
     case ETCH_OP_dropout: case ETCH_OP_alpha_dropout: case ETCH_OP_feature_dropout: return !n->args[2].b || n->args[1].f == 0.0;
     case ETCH_OP_permute: return is_identity_permutation(n);
-    case ETCH_OP_transpose_int: case ETCH_OP_swapaxes: case ETCH_OP_swapdims: return wrap(n->args[1].i.v, rank) == wrap(n->args[2].i.v, rank);
+    case ETCH_OP_transpose_int: case ETCH_OP_swapaxes:
+    case ETCH_OP_swapdims: return wrap(n->args[1].i.v, rank) == wrap(n->args[2].i.v, rank);
     case ETCH_OP_t: return rank < 2;
     case ETCH_OP_repeat: case ETCH_OP_tile: return all_int(&n->args[1], 1);
     case ETCH_OP_mul_Tensor: case ETCH_OP_mul_Scalar: case ETCH_OP_div_Tensor: case ETCH_OP_div_Scalar: return is_number(&n->args[1], 1.0);
@@ -96,7 +98,8 @@ static bool permutation(const etch_node *n, int64_t *out)
 static etch_value *undone(const etch_node *n, const etch_value *from)
 {
     int64_t p[ETCH_MAX_RANK], q[ETCH_MAX_RANK];
-    if (from->src != ETCH_SRC_NODE || from->is_scalar || from->def->n_outs != 1 || !permutation(n, p) || !permutation(from->def, q)) return NULL;
+    if (from->src != ETCH_SRC_NODE || from->is_scalar || from->def->n_outs != 1 || !permutation(n, p) || !permutation(from->def, q))
+        return NULL;
     for (int i = 0; i < from->t.rank; i++)
         if (q[p[i]] != i) return NULL;
     return forward(etch_value_of(from->def->args[0].t));

@@ -17,7 +17,8 @@ typedef struct etch_build {
 
 // Result 0 of a new node.
 etch_value *etch_b(etch_build *b, etch_op_id id, const etch_val *args, int n);
-#define B(b, op, ...) etch_b((b), ETCH_OP_##op, (const etch_val[]){ __VA_ARGS__ }, (int)(sizeof((const etch_val[]){ __VA_ARGS__ }) / sizeof(etch_val)))
+#define B(b, op, ...) \
+    etch_b((b), ETCH_OP_##op, (const etch_val[]){ __VA_ARGS__ }, (int)(sizeof((const etch_val[]){ __VA_ARGS__ }) / sizeof(etch_val)))
 // Result i of the newest node.
 etch_value *etch_b_result(etch_build *b, int i);
 

@@ -2,7 +2,8 @@
 //   Before: %2 = aten::relu(%0)            After:  return "y" %0
 //           return "y" %0
 // Requires: nothing.
-// Keeps: inputs (the signature), buffers whose content some output needs in this call or a later one, in-place writes, nodes that define a symbol which something live uses.
+// Keeps: inputs (the signature), buffers whose content some output needs in this call or a later one, in-place writes, nodes that define a
+// symbol which something live uses.
 // Breaks: value numbers.
 // Careful: assertions (no results) go; a symbol may be used by a size in a type only.
 #include "pass/pass.h"

@@ -49,7 +49,8 @@ static etch_value *batched(etch_build *b, etch_value *x, etch_value *y)
 static etch_value *transposed_constant(etch_build *b, etch_value *w)
 {
     const etch_node *d = w->src == ETCH_SRC_NODE ? w->def : NULL;
-    bool swaps = d && (d->op->id == ETCH_OP_t || d->op->id == ETCH_OP_transpose_int || d->op->id == ETCH_OP_mT || d->op->id == ETCH_OP_numpy_T ||
+    bool swaps = d && (d->op->id == ETCH_OP_t || d->op->id == ETCH_OP_transpose_int || d->op->id == ETCH_OP_mT ||
+                       d->op->id == ETCH_OP_numpy_T ||
                        (d->op->id == ETCH_OP_permute && (d->args[1].ints.p[0].v == 1 || d->args[1].ints.p[0].v == -1)));
     if (swaps && d->op->id == ETCH_OP_transpose_int)
         swaps = etch_b_axis(d->args[1].i.v, 2) != etch_b_axis(d->args[2].i.v, 2);

@@ -40,7 +40,8 @@ static etch_value *inference_batch_norm(etch_build *b, const etch_node *n, int t
 {
     if (n->args[training].b || n->args[3].kind != ETCH_V_TENSOR || n->args[4].kind != ETCH_V_TENSOR)
         etch_b_fail(b, "batch normalisation in training mode (call model.eval())");
-    return B(b, _native_batch_norm_legit_no_training, n->args[0], n->args[1], n->args[2], n->args[3], n->args[4], n->args[training + 1], n->args[training + 2]);
+    return B(b, _native_batch_norm_legit_no_training, n->args[0], n->args[1], n->args[2], n->args[3], n->args[4], n->args[training + 1],
+             n->args[training + 2]);
 }
 
 // With the statistics of the input itself and none to update: what standardised weights are.
@@ -128,7 +129,10 @@ DECOMP(conv1d) { plain_conv(b, n, out, 1); }
 DECOMP(conv2d) { plain_conv(b, n, out, 2); }
 DECOMP(conv3d) { plain_conv(b, n, out, 3); }
 
-DECOMP(conv_transpose) { out[0] = convolution(b, n, arg(b, n, 0), (conv_args){ n->args[3], n->args[4], n->args[7], n->args[5], n->args[6], true }); }
+DECOMP(conv_transpose)
+{
+    out[0] = convolution(b, n, arg(b, n, 0), (conv_args){ n->args[3], n->args[4], n->args[7], n->args[5], n->args[6], true });
+}
 
 // padding="valid" pads nothing; "same" pads dilation * (kernel - 1) in all, the odd element behind.
 DECOMP(conv_padding)
@@ -145,7 +149,8 @@ DECOMP(conv_padding)
         if (total % 2) odd = true;
     }
     if (odd) x = B(b, constant_pad_nd, V(x), etch_b_ints(b, 2 * spatial, sides), F(0));
-    out[0] = convolution(b, n, x, (conv_args){ n->args[3], etch_b_ints(b, spatial, pads), n->args[5], zeros(b, spatial), n->args[6], false });
+    out[0] = convolution(b, n, x, (conv_args){ n->args[3], etch_b_ints(b, spatial, pads), n->args[5], zeros(b, spatial), n->args[6],
+                                               false });
 }
 
 // pooling: one-dimensional forms as two-dimensional ones of height 1
@@ -168,8 +173,8 @@ DECOMP(max_pool1d)
 DECOMP(avg_pool1d)
 {
     int64_t k = first_int(&n->args[1], 1), stride = first_int(&n->args[2], k);
-    etch_value *y = B(b, avg_pool2d, V(B(b, unsqueeze, n->args[0], I(-2))), INTS(b, 1, k), INTS(b, 1, stride), INTS(b, 0, first_int(&n->args[3], 0)),
-                      n->args[4], n->args[5]);
+    etch_value *y = B(b, avg_pool2d, V(B(b, unsqueeze, n->args[0], I(-2))), INTS(b, 1, k), INTS(b, 1, stride),
+                      INTS(b, 0, first_int(&n->args[3], 0)), n->args[4], n->args[5]);
     out[0] = B(b, squeeze_dim, V(y), I(-2));
 }
 

@@ -1,5 +1,5 @@
-// Every decomposition against PyTorch: pass/testdata/decomp.txt (tools/golden/decomp.py) holds one-node graphs with inputs and results. The graph
-// is decomposed, its inputs become literal data, and its outputs are evaluated with the reference kernels; then once more after the
+// Every decomposition against PyTorch: pass/testdata/decomp.txt (tools/golden/decomp.py) holds one-node graphs with inputs and results. The
+// graph is decomposed, its inputs become literal data, and its outputs are evaluated with the reference kernels; then once more after the
 // passes that prepare lowering (scalars, types).
 #include <setjmp.h>
 #include <stdarg.h>
@@ -166,8 +166,8 @@ static const char *const decomp_column[ETCH_OP_COUNT] = {
 static bool needs_no_case(int id)
 {
     static const etch_op_id list[] = {
-        ETCH_OP_empty_like, ETCH_OP_new_empty, ETCH_OP_new_empty_strided, ETCH_OP_empty_memory_format, ETCH_OP_to_device, ETCH_OP_imag, ETCH_OP_polar,
-        ETCH_OP_eye, ETCH_OP_eye_m, ETCH_OP_linspace,
+        ETCH_OP_empty_like, ETCH_OP_new_empty, ETCH_OP_new_empty_strided, ETCH_OP_empty_memory_format, ETCH_OP_to_device, ETCH_OP_imag,
+        ETCH_OP_polar, ETCH_OP_eye, ETCH_OP_eye_m, ETCH_OP_linspace,
     };
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
         if ((int)list[i] == id) return true;

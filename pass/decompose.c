@@ -44,7 +44,8 @@ static etch_status *wrong_type(const etch_tensor *have, const etch_tensor *want)
     etch_buf h = { 0 }, w = { 0 };
     etch_tensor_print_type(&h, have);
     etch_tensor_print_type(&w, want);
-    etch_status *s = ETCH_ERR(ETCH_INTERNAL, "its parts give %.*s, not %.*s", ETCH_STR_ARGS(etch_buf_str(&h)), ETCH_STR_ARGS(etch_buf_str(&w)));
+    etch_status *s = ETCH_ERR(ETCH_INTERNAL, "its parts give %.*s, not %.*s", ETCH_STR_ARGS(etch_buf_str(&h)),
+                              ETCH_STR_ARGS(etch_buf_str(&w)));
     etch_buf_deinit(&h);
     etch_buf_deinit(&w);
     return s;
@@ -98,7 +99,8 @@ static etch_status *run(etch_method *m)
 
 static void mark_use(void *user, etch_value *v) { v->user = user; }
 
-// Every node that is not constant needs an .out name; assertions go with the dead code. Rows etch::* are what later steps of our own replace.
+// Every node that is not constant needs an .out name; assertions go with the dead code. Rows etch::* are what later steps of our own
+// replace.
 // All that lack one are named, each operator with its first place.
 static etch_status *check(etch_method *m, const etch_pass_opts *o)
 {

@@ -204,12 +204,16 @@ static etch_status *load_leaf(eval *e, entry *x)
 // Same elements in the same order as argument 0.
 static bool keeps_bytes(const etch_node *n)
 {
-    if (n->n_outs != 1 || n->op->schema->n_params < 1 || n->args[0].kind != ETCH_V_TENSOR || n->args[0].t->dtype != n->outs[0]->t.dtype) return false;
+    if (n->n_outs != 1 || n->op->schema->n_params < 1 || n->args[0].kind != ETCH_V_TENSOR || n->args[0].t->dtype != n->outs[0]->t.dtype)
+        return false;
     switch (n->op->id) {
-    case ETCH_OP_view: case ETCH_OP__unsafe_view: case ETCH_OP_reshape: case ETCH_OP_unsqueeze: case ETCH_OP_squeeze: case ETCH_OP_squeeze_dim:
+    case ETCH_OP_view: case ETCH_OP__unsafe_view: case ETCH_OP_reshape: case ETCH_OP_unsqueeze: case ETCH_OP_squeeze:
+    case ETCH_OP_squeeze_dim:
     case ETCH_OP_squeeze_dims: case ETCH_OP_view_as: case ETCH_OP_flatten_using_ints: case ETCH_OP_unflatten_int: case ETCH_OP_ravel:
-    case ETCH_OP_clone: case ETCH_OP_contiguous: case ETCH_OP_alias: case ETCH_OP_detach: case ETCH_OP_lift_fresh: case ETCH_OP_lift_fresh_copy:
-    case ETCH_OP__to_copy: case ETCH_OP_to_dtype: case ETCH_OP_to_dtype_layout: case ETCH_OP_to_device: case ETCH_OP_to_other: case ETCH_OP_type_as:
+    case ETCH_OP_clone: case ETCH_OP_contiguous: case ETCH_OP_alias: case ETCH_OP_detach: case ETCH_OP_lift_fresh:
+    case ETCH_OP_lift_fresh_copy:
+    case ETCH_OP__to_copy: case ETCH_OP_to_dtype: case ETCH_OP_to_dtype_layout: case ETCH_OP_to_device: case ETCH_OP_to_other:
+    case ETCH_OP_type_as:
         return true;
     default: return false;
     }
@@ -343,7 +347,10 @@ void etch_evaluated_free(const etch_weights *w, etch_evaluated *r)
     *r = (etch_evaluated){ 0 };
 }
 
-static bool is_cast(const etch_node *n) { return n->op->id == ETCH_OP__to_copy || n->op->id == ETCH_OP_to_dtype || n->op->id == ETCH_OP_to_dtype_layout; }
+static bool is_cast(const etch_node *n)
+{
+    return n->op->id == ETCH_OP__to_copy || n->op->id == ETCH_OP_to_dtype || n->op->id == ETCH_OP_to_dtype_layout;
+}
 bool etch_eval_keeps_order(const etch_node *n) { return is_cast(n) || keeps_bytes(n); }
 
 // Finds the FILE or the packed weight under a chain of casts and views. Returns NULL when the chain is of another kind.
@@ -372,8 +379,8 @@ static etch_status *stream_block(void *stream_, const etch_tensor *block)
     void *owned = NULL;
     etch_status *s = NULL;
     for (int i = st->n_casts - 1; i >= 0 && !s; i--) {
-        etch_val args[] = { etch_val_tensor(&t), etch_val_int((int64_t)casts[i]->outs[0]->t.dtype), etch_val_none(), etch_val_none(), etch_val_none(),
-                            etch_val_bool(false), etch_val_none() };
+        etch_val args[] = { etch_val_tensor(&t), etch_val_int((int64_t)casts[i]->outs[0]->t.dtype), etch_val_none(), etch_val_none(),
+                            etch_val_none(), etch_val_bool(false), etch_val_none() };
         etch_tensor r;
         int n;
         s = etch_kern_eval(etch_op_get(ETCH_OP__to_copy), args, 7, &r, 1, &n);
@@ -412,8 +419,8 @@ etch_status *etch_eval_stream(const etch_weights *w, etch_value *v, etch_sink_fn
     for (int64_t at = 0; at < count && !s; at += BLOCK) {
         int64_t n = count - at < BLOCK ? count - at : BLOCK;
         size_t elem = etch_dtype_size(whole.t.dtype);
-        etch_tensor block = { .dtype = whole.t.dtype, .rank = 1, .sizes = { { n, NULL } }, .data = (uint8_t *)whole.t.data + (size_t)at * elem,
-                              .capacity = (size_t)n * elem };
+        etch_tensor block = { .dtype = whole.t.dtype, .rank = 1, .sizes = { { n, NULL } },
+                              .data = (uint8_t *)whole.t.data + (size_t)at * elem, .capacity = (size_t)n * elem };
         s = stream_block(&st, &block);
     }
     etch_evaluated_free(w, &whole);

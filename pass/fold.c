@@ -4,8 +4,9 @@
 // Requires: nothing. With opts->weights also constants over files fold.
 // Keeps: big constants (over opts->fold_limit bytes) as expressions, evaluated when the file is written; names.
 // Breaks: leaves dead nodes behind: run `dce`.
-// Careful: weights that are quantized, or came as integers, stay expressions whatever their size. Only results that a node outside the constant
-// part uses are computed, so intermediates cost nothing. A random value that an output depends on is refused: it is a parameter that the checkpoint lacks.
+// Careful: weights that are quantized, or came as integers, stay expressions whatever their size. Only results that a node outside the
+// constant part uses are computed, so intermediates cost nothing. A random value that an output depends on is refused: it is a parameter
+// that the checkpoint lacks.
 #include "kern/kern.h"
 #include "pass/packed.h"
 
@@ -88,7 +89,8 @@ static etch_status *refuse_random(etch_method *m)
         if (!needed) continue;
         if (n->op->flags & ETCH_OPF_RANDOM && n->op->id != ETCH_OP_native_dropout) {
             etch_str name = n->n_outs ? name_behind(n) : (etch_str){ "", 0 };
-            if (name.len) return ETCH_ERR(ETCH_INVALID, "parameter %.*s is not in the checkpoint (its value is random)", ETCH_STR_ARGS(name));
+            if (name.len)
+                return ETCH_ERR(ETCH_INVALID, "parameter %.*s is not in the checkpoint (its value is random)", ETCH_STR_ARGS(name));
             return random_error(m, n);
         }
         etch_node_each_use(n, want, NULL);

@@ -8,8 +8,8 @@
 // Keeps: what every output and every read sees. The result of an in-place node is the buffer itself.
 // Breaks: order now matters: nodes that read a buffer must stay in front of the node that writes it.
 // Careful: lowering may let views share the memory of their source, so a view of a buffer counts as a read of the buffer wherever the view
-// is read. index_put_ is used only when no such read of the old content follows; otherwise the new content is copied at the end, and outputs or
-// new contents that are old buffers are cloned in front of the copies.
+// is read. index_put_ is used only when no such read of the old content follows; otherwise the new content is copied at the end, and
+// outputs or new contents that are old buffers are cloned in front of the copies.
 #include "pass/pass.h"
 
 typedef struct { etch_method *m; int n_nodes; } scan;
@@ -47,7 +47,8 @@ static int last_read(const scan *s, const etch_value *v, const etch_node *writer
 // The value whose bytes `v` may share.
 static etch_value *root_of(etch_value *v)
 {
-    while (v->src == ETCH_SRC_NODE && is_view(v->def) && v->def->n_outs && v->def->args[0].kind == ETCH_V_TENSOR) v = etch_value_of(v->def->args[0].t);
+    while (v->src == ETCH_SRC_NODE && is_view(v->def) && v->def->n_outs && v->def->args[0].kind == ETCH_V_TENSOR)
+        v = etch_value_of(v->def->args[0].t);
     return v;
 }
 
@@ -106,7 +107,8 @@ static etch_status *check_all_in_place(etch_method *m)
     for (const etch_node *n = m->first; n; n = n->next)
         for (int i = 0; i < N_WRITERS; i++)
             if (writers[i].must && n->op->id == writers[i].id)
-                return ETCH_ERR(ETCH_UNSUPPORTED, "%s: the cache is read after it was overwritten; export without --use_custom_kv_cache", etch_node_place(m, n));
+                return ETCH_ERR(ETCH_UNSUPPORTED, "%s: the cache is read after it was overwritten; export without --use_custom_kv_cache",
+                                etch_node_place(m, n));
     return NULL;
 }
 

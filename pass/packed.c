@@ -2,7 +2,10 @@
 
 #include <stdlib.h>
 
-bool etch_packed_is(const etch_node *n) { return n->op->id == ETCH_OP_etch_dequantize_blocks || n->op->id == ETCH_OP_etch_dequantize_columns; }
+bool etch_packed_is(const etch_node *n)
+{
+    return n->op->id == ETCH_OP_etch_dequantize_blocks || n->op->id == ETCH_OP_etch_dequantize_columns;
+}
 
 static int64_t columns(const etch_value *v) { return v->t.rank ? v->t.sizes[v->t.rank - 1].v : 1; }
 
@@ -28,7 +31,8 @@ static etch_status *view_operands(const etch_node *n, const etch_packed_weight *
         return NULL;
     }
     if (!etch_packed_format_parse(n->args[5].s, &format)) return ETCH_ERR(ETCH_INTERNAL, "no such format of packed columns");
-    return etch_packed_from_columns(format, (int)etch_val_as_int(&n->args[4]), &o[0].t, &o[1].t, &o[2].t, o[3].t.data ? &o[3].t : NULL, out);
+    return etch_packed_from_columns(format, (int)etch_val_as_int(&n->args[4]), &o[0].t, &o[1].t, &o[2].t, o[3].t.data ? &o[3].t : NULL,
+                                    out);
 }
 
 etch_status *etch_packed_open(const etch_weights *w, const etch_node *n, etch_packed_weight *out)
@@ -64,7 +68,8 @@ static etch_status *stream_rows(const etch_packed *p, etch_status *(*put)(void *
             etch_packed_row(p, at + r, q, scales, scales + groups);
             etch_packed_values(p, q, scales, scales + groups, 0, p->cols, out + r * p->cols);
         }
-        const etch_tensor block = { .dtype = ETCH_F32, .rank = 1, .sizes = { { n * p->cols, NULL } }, .data = out, .capacity = (size_t)(n * p->cols) * 4 };
+        const etch_tensor block = { .dtype = ETCH_F32, .rank = 1, .sizes = { { n * p->cols, NULL } }, .data = out,
+                                    .capacity = (size_t)(n * p->cols) * 4 };
         s = put(user, &block);
     }
     free(q);
@@ -73,7 +78,8 @@ static etch_status *stream_rows(const etch_packed *p, etch_status *(*put)(void *
     return s;
 }
 
-etch_status *etch_packed_stream(const etch_weights *w, const etch_node *n, etch_status *(*put)(void *user, const etch_tensor *block), void *user)
+etch_status *etch_packed_stream(const etch_weights *w, const etch_node *n, etch_status *(*put)(void *user, const etch_tensor *block),
+                                void *user)
 {
     etch_packed_weight open;
     ETCH_TRY(etch_packed_open(w, n, &open));

@@ -1,4 +1,5 @@
-// Weights that the checkpoint holds as integers, seen by what writes constants: rows of integers and scales instead of an evaluated float tensor.
+// Weights that the checkpoint holds as integers, seen by what writes constants: rows of integers and scales instead of an evaluated float
+// tensor.
 //
 //   const etch_node *n = etch_packed_find(v);        // v = casts and views over etch::dequantize_*
 //   etch_packed_weight w;
@@ -23,6 +24,7 @@ const etch_node *etch_packed_find(const etch_value *v);
 etch_status *etch_packed_open(const etch_weights *w, const etch_node *n, etch_packed_weight *out) ETCH_MUST_USE;
 void etch_packed_close(const etch_weights *w, etch_packed_weight *p);
 // Calls `put` with blocks of whole rows of f32, about 1 MiB each.
-etch_status *etch_packed_stream(const etch_weights *w, const etch_node *n, etch_status *(*put)(void *user, const etch_tensor *block), void *user) ETCH_MUST_USE;
+etch_status *etch_packed_stream(const etch_weights *w, const etch_node *n, etch_status *(*put)(void *user, const etch_tensor *block),
+                                void *user) ETCH_MUST_USE;
 
 #endif

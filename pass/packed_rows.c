@@ -2,12 +2,12 @@
 //   Before: %2 = etch::dequantize_blocks(%1, type="Q4_0") : f32[64, 64]     After: %2 = aten::view(%1, [2, 16, 2, 36]) : u8[2, 16, 2, 36]
 //           %3 = aten::view(%2, [2, 16, 2, 64])                                    %3 = aten::transpose.int(%2, 1, 2)
 //           %4 = aten::transpose.int(%3, 1, 2)                                     %4 = aten::view(%3, [64, 36])
-//           %5 = aten::view(%4, [64, 64])                                          %5 = etch::dequantize_blocks(%4, type="Q4_0") : f32[64, 64]
+//           %5 = aten::view(%4, [64, 64])                                          %5 = etch::dequantize_blocks(%4, type="Q4_0")
 // Requires: nothing.
 // Keeps: types and names of all values that remain used.
 // Breaks: leaves dead dequantisations behind: run `dce`.
-// Careful: only operators that treat the last dimension as a whole; a view must keep its size. Rows that the program chooses when it runs stay
-// chosen from the dequantised matrix, which is a constant.
+// Careful: only operators that treat the last dimension as a whole; a view must keep its size. Rows that the program chooses when it runs
+// stay chosen from the dequantised matrix, which is a constant.
 #include "pass/packed.h"
 
 static int last_of(const etch_tensor *t) { return t->rank - 1; }
@@ -112,7 +112,8 @@ static void update(etch_node *n)
         etch_val *a = &n->args[i];
         if (a->kind == ETCH_V_TENSOR && etch_value_of(a->t)->user) a->t = &((etch_value *)etch_value_of(a->t)->user)->t;
         for (int k = 0; a->kind == ETCH_V_TENSORS && k < a->tensors.n; k++)
-            if (a->tensors.p[k] && etch_value_of(a->tensors.p[k])->user) a->tensors.p[k] = &((etch_value *)etch_value_of(a->tensors.p[k])->user)->t;
+            if (a->tensors.p[k] && etch_value_of(a->tensors.p[k])->user)
+                a->tensors.p[k] = &((etch_value *)etch_value_of(a->tensors.p[k])->user)->t;
     }
 }
 

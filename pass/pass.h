@@ -1,4 +1,5 @@
-// All passes over a program, one file each. A pass leaves the graph verified (etch_program_verify) or returns an error that speaks of the model.
+// All passes over a program, one file each. A pass leaves the graph verified (etch_program_verify) or returns an error that speaks of the
+// model.
 //
 // Every pass has the same signature, so that a pipeline is a table of {name, function}. Usual order:
 //   alias · cse · complex · decompose · alias · fold · scalars · types · cse · dce · mutations
@@ -21,7 +22,7 @@ typedef struct etch_pass_opts {
     const etch_weights *weights;  // bytes of FILE values; NULL: constants over files are not folded
     size_t fold_limit;            // results of at most so many bytes become DATA; 0: 64 KiB
     etch_scalars_mode scalars;
-    void (*missing)(void *user, const etch_node *n);  // decompose: each node that no operator of the runtime can take, before the error; may be NULL
+    void (*missing)(void *user, const etch_node *n);  // decompose: each node that the runtime cannot take, before the error; or NULL
     void *user;
 } etch_pass_opts;
 
@@ -29,14 +30,14 @@ typedef struct etch_pass_opts {
 typedef etch_status *(*etch_pass_fn)(etch_program *p, const etch_pass_opts *o);
 
 etch_status *etch_pass_alias(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;      // removes nodes that change nothing
-etch_status *etch_pass_cse(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;        // one node for equal nodes, one leaf for equal leaves
+etch_status *etch_pass_cse(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;        // one node, one leaf for equal ones
 etch_status *etch_pass_dce(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;        // removes what no output needs
 etch_status *etch_pass_complex(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;    // complex numbers become pairs of real ones
 etch_status *etch_pass_decompose(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;  // only rows with an .out name remain
-etch_status *etch_pass_fold(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;       // small constants become DATA; refuses random values
+etch_status *etch_pass_fold(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;       // small constants become DATA
 etch_status *etch_pass_scalars(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;    // numbers leave Tensor slots
 etch_status *etch_pass_types(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;      // one operand dtype in elementwise nodes
-etch_status *etch_pass_packed_rows(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;  // packed weights are moved as they are, then dequantised
+etch_status *etch_pass_packed_rows(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;  // packed weights move as they are
 etch_status *etch_pass_mutations(etch_program *p, const etch_pass_opts *o) ETCH_MUST_USE;  // mutate lines become in-place writes
 
 // Is the value known at export time: a FILE or DATA leaf, or a node over such values without symbols, randomness or effects?

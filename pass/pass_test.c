@@ -1,5 +1,6 @@
-// Passes on text: pass/testdata/<pass>_<case>.txt holds a program, a line "# >>> after" and the program that the pass makes of it, or a line
-// "# >>> error" and a part of the message. A first line "# scalars: tensor" or "# scalars: float" sets the option. Also constant evaluation.
+// Passes on text: pass/testdata/<pass>_<case>.txt holds a program, a line "# >>> after" and the program that the pass makes of it, or a
+// line "# >>> error" and a part of the message. A first line "# scalars: tensor" or "# scalars: float" sets the option. Also constant
+// evaluation.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

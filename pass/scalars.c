@@ -127,7 +127,8 @@ static etch_status *convert(etch_method *m, etch_node *n, etch_scalars_mode mode
 {
     etch_node *made = NULL;
     if (!wants_tensor(n, mode)) {
-        if (n->op->id == ETCH_OP_pow_Tensor_Tensor && is_number(&n->args[0]) && !is_number(&n->args[1])) ETCH_TRY(as_pow_scalar(m, n, &made));
+        if (n->op->id == ETCH_OP_pow_Tensor_Tensor && is_number(&n->args[0]) && !is_number(&n->args[1]))
+            ETCH_TRY(as_pow_scalar(m, n, &made));
         else ETCH_TRY(as_overload(m, n, &made));
     }
     if (made && made->outs[0]->t.dtype == n->outs[0]->t.dtype) {

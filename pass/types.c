@@ -19,7 +19,8 @@ static const char *const shape_column[ETCH_OP_COUNT] = {
 // Rows whose operands promote to one type, by their shape rule.
 static bool promotes(const etch_node *n)
 {
-    static const char *const rules[] = { "binary", "binary_float", "compare", "div_mode", "where", "ternary", "lerp", "clamp", "cat", "stack" };
+    static const char *const rules[] = { "binary", "binary_float", "compare", "div_mode", "where", "ternary", "lerp", "clamp", "cat",
+                                         "stack" };
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
         if (!strcmp(shape_column[n->op->id], rules[i])) return true;
     return false;

@@ -1,4 +1,5 @@
-// In: objects collected by the etch_fbb_* calls. Out: a flatbuffer, written front to back: vtable (if new), table, then its children, depth first.
+// In: objects collected by the etch_fbb_* calls. Out: a flatbuffer, written front to back: vtable (if new), table, then its children, depth
+// first.
 //
 // A table with 8-byte fields starts at 4 modulo 8, so that they follow its soffset without a gap; fields are laid out by descending size.
 #include "pte/build.h"
@@ -27,9 +28,9 @@ typedef struct etch_fbb_obj {
 
 // Inline bytes of each scalar kind; 0 for references.
 enum {
-    S_BOOL = 1, S_U8 = 1, S_I8 = 1, S_I16 = 2, S_U16 = 2, S_I32 = 4, S_U32 = 4, S_I64 = 8, S_U64 = 8, S_F32 = 4 + 16, S_F64 = 8 + 16, S_UTYPE = 1,
-    S_STR = 0, S_TAB = 0, S_VTAB = 0, S_UNION = 0, S_VBOOL = 0, S_VU8 = 0, S_VI8 = 0, S_VI16 = 0, S_VU16 = 0, S_VI32 = 0, S_VU32 = 0, S_VI64 = 0,
-    S_VU64 = 0, S_VF32 = 0, S_VF64 = 0,
+    S_BOOL = 1, S_U8 = 1, S_I8 = 1, S_I16 = 2, S_U16 = 2, S_I32 = 4, S_U32 = 4, S_I64 = 8, S_U64 = 8, S_F32 = 4 + 16, S_F64 = 8 + 16,
+    S_UTYPE = 1, S_STR = 0, S_TAB = 0, S_VTAB = 0, S_UNION = 0, S_VBOOL = 0, S_VU8 = 0, S_VI8 = 0, S_VI16 = 0, S_VU16 = 0, S_VI32 = 0,
+    S_VU32 = 0, S_VI64 = 0, S_VU64 = 0, S_VF32 = 0, S_VF64 = 0,
 };
 #define IS_FLOAT 16
 #define MAX_FIELDS 24
@@ -156,7 +157,10 @@ void etch_fbb_int(etch_fbb *b, etch_fbo table, int field, int64_t v)
     put_scalar(b, table, field, false, v >= lo && v <= hi, (uint64_t)v);
 }
 
-void etch_fbb_u64(etch_fbb *b, etch_fbo table, int field, uint64_t v) { put_scalar(b, table, field, false, size_of(b, table, field) == 8, v); }
+void etch_fbb_u64(etch_fbb *b, etch_fbo table, int field, uint64_t v)
+{
+    put_scalar(b, table, field, false, size_of(b, table, field) == 8, v);
+}
 
 void etch_fbb_float(etch_fbb *b, etch_fbo table, int field, double v)
 {
@@ -175,7 +179,8 @@ void etch_fbb_ref(etch_fbb *b, etch_fbo table, int field, etch_fbo child)
     int kind = field_kind(b, o, field);
     if (kind < 0) return;
     if (kind != 0 || !c || c->owned) {
-        fail(b, ETCH_ERR(ETCH_INTERNAL, "flatbuffer: field %d of %s takes an object without a parent", field, etch_fb_table_name(o->table)));
+        fail(b, ETCH_ERR(ETCH_INTERNAL, "flatbuffer: field %d of %s takes an object without a parent", field,
+                         etch_fb_table_name(o->table)));
         return;
     }
     c->owned = true;

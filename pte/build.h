@@ -1,6 +1,7 @@
 // Flatbuffer writing, driven by the field list of schema.def. Deterministic: the bytes depend on the calls alone.
 //
-// In: tables, vectors and strings, made children first or parents first, in any order. Out: one buffer, each table before what it refers to.
+// In: tables, vectors and strings, made children first or parents first, in any order. Out: one buffer, each table before what it refers
+// to.
 // The size is known as soon as the buffer is finished; a .pte's segments are written after it. Example:
 //   etch_fbb b; etch_fbb_init(&b);
 //   etch_fbo root = etch_fbb_table(&b, ETCH_FB_Program);
@@ -45,7 +46,8 @@ etch_fbo etch_fbb_vec(etch_fbb *b, const void *items, size_t size, size_t n);
 // A vector of tables or strings.
 etch_fbo etch_fbb_refs(etch_fbb *b, const etch_fbo *items, size_t n);
 
-// Appends the finished buffer to `out` (which must be empty: offsets count from its start). `ident`: 4 characters; `hole`: zero bytes after it, a multiple of 8.
+// Appends the finished buffer to `out` (which must be empty: offsets count from its start). `ident`: 4 characters; `hole`: zero bytes after
+// it, a multiple of 8.
 etch_status *etch_fbb_finish(etch_fbb *b, etch_fbo root, const char *ident, size_t hole, etch_buf *out) ETCH_MUST_USE;
 
 #endif

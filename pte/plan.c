@@ -121,7 +121,8 @@ static etch_status *check_int_list(etch_fb_vec values, etch_fb_vec items)
     for (uint32_t i = 0; i < items.n; i++) {
         int64_t id = etch_fb_i64_at(items, i);
         if (id < 0 || id >= values.n) return BAD("refers to value %lld of %u", (long long)id, values.n);
-        if (type_of(values, (uint32_t)id) != ETCH_FBU(KernelTypes, Int)) return BAD("refers to value %lld, which is no integer", (long long)id);
+        if (type_of(values, (uint32_t)id) != ETCH_FBU(KernelTypes, Int))
+            return BAD("refers to value %lld, which is no integer", (long long)id);
     }
     return NULL;
 }

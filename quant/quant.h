@@ -2,7 +2,7 @@
 //
 // Before:  %y = aten::linear(%x, %w, %b)                                 %e = aten::embedding(%t, %ids)
 // After:   %q, %s = etch::quantize(%w, bits=4, group=32, rule="hqq")     %q, %s = etch::quantize(%t, bits=8, rule="hqq")
-//          %y = etch::linear_dynamic(%x, %q, %s, %b, bits=4)             %e = quantized_decomposed::embedding_byte(%q, %s, None, -128, 127, %ids)
+//          %y = etch::linear_dynamic(%x, %q, %s, %b, bits=4)             %e = …::embedding_byte(%q, %s, None, -128, 127, %ids)
 //
 // Requires: decompose has run (a linear is aten::linear, addmm or mm). Keeps: types and names of all results.
 // The integers are constant nodes: evaluated one tensor at a time when the file is written.
@@ -39,7 +39,7 @@ typedef struct etch_quant_entry {
     etch_str reason;                  // why it stayed float or is stored dequantised; may be empty
     etch_value *q, *scales, *weight;  // of the node etch::quantize; NULL when float
     etch_str source;                  // how the checkpoint holds it ("Q4_0", "GPTQ 4 bits"); empty for floats
-    int64_t kept;                     // of rows * columns / group groups, those that kept the checkpoint's integers; < 0: not known, as below
+    int64_t kept;                     // of rows * columns / group groups, those with the checkpoint's integers; < 0: not known
     int64_t bytes;                    // of the weight in the file, its scales included; what several uses share is written once
     double relative_rms;              // of the stored against the given values; < 0: not known (float, or merged with an equal tensor)
 } etch_quant_entry;
@@ -48,14 +48,16 @@ typedef struct etch_quant_entry {
 typedef struct etch_quant_report { etch_quant_entry *entries; int n, cap; } etch_quant_report;
 
 // "8da4w", "8da4w,8da8w" (with fallback); ETCH_USAGE for another word. `flag` is named in the message.
-etch_status *etch_quant_parse_linear(const char *flag, etch_str text, etch_quant_kind *out_kind, etch_quant_kind *out_fallback) ETCH_MUST_USE;
+etch_status *etch_quant_parse_linear(const char *flag, etch_str text, etch_quant_kind *out_kind,
+                                     etch_quant_kind *out_fallback) ETCH_MUST_USE;
 etch_status *etch_quant_parse_embedding(const char *flag, etch_str text, etch_quant_kind *out_kind) ETCH_MUST_USE;
 // Combinations that cannot be honoured: refused with the reason (ETCH_USAGE).
 etch_status *etch_quant_check(const etch_quant_opts *o) ETCH_MUST_USE;
 const char *etch_quant_name(etch_quant_kind k);
 
-// `encoder` is for the methods named encoder or *_encoder, `o` for all others. `encoder` that asks for something in a program without such a method is
-// refused (ETCH_USAGE).
-etch_status *etch_quant_run(etch_program *p, const etch_quant_opts *o, const etch_quant_opts *encoder, etch_quant_report *report) ETCH_MUST_USE;
+// `encoder` is for the methods named encoder or *_encoder, `o` for all others. `encoder` that asks for something in a program without such
+// a method is refused (ETCH_USAGE).
+etch_status *etch_quant_run(etch_program *p, const etch_quant_opts *o, const etch_quant_opts *encoder,
+                            etch_quant_report *report) ETCH_MUST_USE;
 
 #endif

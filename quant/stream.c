@@ -63,13 +63,15 @@ static const etch_node *match(const etch_value *v, want *out)
         return match_values(n);
     }
     const etch_value *from = n->op->schema->n_params ? etch_arg_value(&n->args[0]) : NULL;
-    if (from && n->op->id == ETCH_OP__to_copy && from->src == ETCH_SRC_NODE && from->def->op->id == ETCH_OP_etch_dequantize && etch_dtype_is_float(v->t.dtype)) {
+    if (from && n->op->id == ETCH_OP__to_copy && from->src == ETCH_SRC_NODE && from->def->op->id == ETCH_OP_etch_dequantize &&
+        etch_dtype_is_float(v->t.dtype)) {
         *out = WANT_VALUES;
         return match_values(from->def);
     }
     if (!from || from->src != ETCH_SRC_NODE || from->def->op->id != ETCH_OP_etch_quantize) return NULL;
     if (n->op->id == ETCH_OP_etch_pack_nibbles && from->def_index == 0) *out = WANT_PACKED;
-    else if (n->op->id == ETCH_OP__to_copy && from->def_index == 1 && (v->t.dtype == ETCH_BF16 || v->t.dtype == ETCH_F16)) *out = WANT_SCALES;
+    else if (n->op->id == ETCH_OP__to_copy && from->def_index == 1 && (v->t.dtype == ETCH_BF16 || v->t.dtype == ETCH_F16))
+        *out = WANT_SCALES;
     else return NULL;
     return from->def;
 }
@@ -214,12 +216,14 @@ static etch_status *rows_of_floats(job *j, const etch_weights *weights, etch_val
 }
 
 // `dtype`: of the values, or of the scales that go with the integers.
-static etch_status *quantize(etch_quant_stream *s, const etch_node *n, want what, bool high_first, etch_dtype dtype, etch_sink_fn put, void *user)
+static etch_status *quantize(etch_quant_stream *s, const etch_node *n, want what, bool high_first, etch_dtype dtype, etch_sink_fn put,
+                             void *user)
 {
     etch_value *w = before_widening(etch_arg_value(&n->args[0]));
     const etch_node *packed = etch_packed_find(w);
-    job j = { .scheme = { (int)etch_val_as_int(&n->args[1]), etch_val_as_int(&n->args[2]), ETCH_QPARAMS_HQQ }, .k = w->t.sizes[1].v, .rows = w->t.sizes[0].v,
-              .what = what, .high_first = high_first, .out_dtype = dtype, .dtype = w->t.dtype, .pool = s->pool, .put = put, .user = user };
+    job j = { .scheme = { (int)etch_val_as_int(&n->args[1]), etch_val_as_int(&n->args[2]), ETCH_QPARAMS_HQQ }, .k = w->t.sizes[1].v,
+              .rows = w->t.sizes[0].v, .what = what, .high_first = high_first, .out_dtype = dtype, .dtype = w->t.dtype, .pool = s->pool,
+              .put = put, .user = user };
     ETCH_TRY(etch_qparams_parse(n->args[3].s, &j.scheme.rule));
     j.r = result_of(s, n);
     if (!j.r) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");

@@ -1,4 +1,5 @@
-// Quantized weights as the file is written: row blocks are read, quantized on all cores and passed on, so that no tensor is ever whole in memory.
+// Quantized weights as the file is written: row blocks are read, quantized on all cores and passed on, so that no tensor is ever whole in
+// memory.
 // What the graph asks of one etch::quantize node (integers, packed integers, scales in some type) is computed once.
 #ifndef ETCH_QUANT_STREAM_H
 #define ETCH_QUANT_STREAM_H
@@ -27,7 +28,8 @@ etch_status *etch_quant_stream_init(etch_quant_stream *s, const etch_weights *we
 void etch_quant_stream_deinit(etch_quant_stream *s);
 // As etch_eval_stream; values over an etch::quantize node go the short way.
 etch_status *etch_quant_stream_put(etch_quant_stream *s, etch_value *v, etch_sink_fn put, void *user) ETCH_MUST_USE;
-// Relative RMS error of a node whose integers were written, and how many of its groups kept the checkpoint's integers: false when they were not.
+// Relative RMS error of a node whose integers were written, and how many of its groups kept the checkpoint's integers: false when they were
+// not.
 bool etch_quant_stream_error(const etch_quant_stream *s, const etch_node *n, double *out_relative_rms, int64_t *out_kept);
 
 #endif

@@ -22,18 +22,23 @@ struct etch_gguf {
 
 // Types of tensors that are no blocks; the others by name, for messages.
 static const struct { uint32_t type; etch_dtype dtype; } plain[] = {
-    { 0, ETCH_F32 }, { 1, ETCH_F16 }, { 24, ETCH_I8 }, { 25, ETCH_I16 }, { 26, ETCH_I32 }, { 27, ETCH_I64 }, { 28, ETCH_F64 }, { 30, ETCH_BF16 },
+    { 0, ETCH_F32 }, { 1, ETCH_F16 }, { 24, ETCH_I8 }, { 25, ETCH_I16 }, { 26, ETCH_I32 }, { 27, ETCH_I64 }, { 28, ETCH_F64 },
+    { 30, ETCH_BF16 },
 };
 static const struct { uint32_t type; const char *name; } others[] = {
     { 9, "Q8_1" }, { 10, "Q2_K" }, { 11, "Q3_K" }, { 15, "Q8_K" }, { 16, "IQ2_XXS" }, { 17, "IQ2_XS" }, { 18, "IQ3_XXS" }, { 19, "IQ1_S" },
-    { 20, "IQ4_NL" }, { 21, "IQ3_S" }, { 22, "IQ2_S" }, { 23, "IQ4_XS" }, { 29, "IQ1_M" }, { 34, "TQ1_0" }, { 35, "TQ2_0" }, { 39, "MXFP4" },
+    { 20, "IQ4_NL" }, { 21, "IQ3_S" }, { 22, "IQ2_S" }, { 23, "IQ4_XS" }, { 29, "IQ1_M" }, { 34, "TQ1_0" }, { 35, "TQ2_0" },
+    { 39, "MXFP4" },
 };
 
 // ---- a cursor over the bytes
 
 typedef struct { etch_span b; size_t at; } cursor;
 
-static etch_status *ended(const cursor *c) { return BAD("the header goes on after byte %zu, where the file ends; the download is incomplete", c->b.len); }
+static etch_status *ended(const cursor *c)
+{
+    return BAD("the header goes on after byte %zu, where the file ends; the download is incomplete", c->b.len);
+}
 
 static etch_status *take(cursor *c, void *out, size_t n)
 {
@@ -154,8 +159,12 @@ static etch_status *read_tensor(etch_gguf *g, cursor *c, etch_gguf_tensor *t)
     ETCH_TRY(take(c, &offset, 8));
     ETCH_TRY(set_type(type, t));
     ETCH_TRY(count_bytes(t));
-    if (offset % g->alignment) return BAD("begins at byte %llu of the data, which is no multiple of %llu", (unsigned long long)offset, (unsigned long long)g->alignment);
-    if (offset > g->bytes.len) return BAD("begins at byte %llu of the data but the file has %zu bytes; the download is incomplete", (unsigned long long)offset, g->bytes.len);
+    if (offset % g->alignment)
+        return BAD("begins at byte %llu of the data, which is no multiple of %llu", (unsigned long long)offset,
+                   (unsigned long long)g->alignment);
+    if (offset > g->bytes.len)
+        return BAD("begins at byte %llu of the data but the file has %zu bytes; the download is incomplete", (unsigned long long)offset,
+                   g->bytes.len);
     t->offset = (size_t)offset;
     return NULL;
 }
@@ -177,7 +186,8 @@ static etch_status *place(etch_gguf *g, size_t data_at)
         etch_gguf_tensor *t = &g->tensors[i];
         size_t end;
         if (!etch_add_ok(t->offset, data_at, &t->offset) || !etch_add_ok(t->offset, t->nbytes, &end) || end > g->bytes.len)
-            return BAD("tensor '%.*s' ends after the %zu bytes of the file; the download is incomplete", ETCH_STR_ARGS(t->key), g->bytes.len);
+            return BAD("tensor '%.*s' ends after the %zu bytes of the file; the download is incomplete", ETCH_STR_ARGS(t->key),
+                       g->bytes.len);
         if (t->offset < at) return BAD("tensors '%.*s' and '%.*s' overlap", ETCH_STR_ARGS(g->tensors[i - 1].key), ETCH_STR_ARGS(t->key));
         at = end;
         if (etch_map_has(&g->by_key, t->key)) return BAD("tensor '%.*s' is there twice", ETCH_STR_ARGS(t->key));
@@ -202,7 +212,8 @@ static etch_status *read_file(etch_gguf *g)
     ETCH_TRY(take(&c, &tensors, 8));
     ETCH_TRY(take(&c, &pairs, 8));
     for (uint64_t i = 0; i < pairs; i++) ETCH_TRY(read_pair(g, &c));  // each takes at least 13 bytes of the file
-    if (tensors > (g->bytes.len - c.at) / 24) return BAD("%llu tensors are announced, more than the file has room for", (unsigned long long)tensors);
+    if (tensors > (g->bytes.len - c.at) / 24)
+        return BAD("%llu tensors are announced, more than the file has room for", (unsigned long long)tensors);
     g->tensors = calloc(tensors ? (size_t)tensors : 1, sizeof *g->tensors);
     if (!g->tensors) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     for (; g->n < tensors; g->n++) {

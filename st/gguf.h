@@ -3,7 +3,8 @@
 // File, little-endian:
 //   1. "GGUF" · u32 version (2 or 3) · u64 tensors · u64 pairs
 //   2. pairs: string key · u32 type · value        string: u64 length · bytes
-//        value types: 0 u8, 1 i8, 2 u16, 3 i16, 4 u32, 5 i32, 6 f32, 7 bool, 8 string, 9 array (u32 type · u64 count · values), 10 u64, 11 i64, 12 f64
+//        value types: 0 u8, 1 i8, 2 u16, 3 i16, 4 u32, 5 i32, 6 f32, 7 bool, 8 string, 9 array (u32 type · u64 count · values), 10 u64, 11
+//        i64, 12 f64
 //   3. tensors: string name · u32 rank · u64 sizes[rank], fastest first · u32 type · u64 offset in the data, a multiple of the alignment
 //   4. padding to the alignment ("general.alignment", u32, 32 when absent) · data
 //

@@ -95,7 +95,8 @@ void test_st_gguf__refuses_bad_files(void **state)
     start(&b, 3, 0, UINT64_MAX), refused(&b, "the download is incomplete");
     start(&b, 3, 0, 1), put64(&b, UINT64_MAX), etch_buf_fill(&b, 0, 64), refused(&b, "the download is incomplete");
     start(&b, 3, 0, 1), put_str(&b, "k"), put32(&b, 13), put64(&b, 0), refused(&b, "key 'k'");
-    start(&b, 3, 0, 1), put_str(&b, "k"), put32(&b, 9), put32(&b, 10), put64(&b, UINT64_MAX / 8 + 1), refused(&b, "the download is incomplete");
+    start(&b, 3, 0, 1), put_str(&b, "k"), put32(&b, 9), put32(&b, 10), put64(&b, UINT64_MAX / 8 + 1),
+    refused(&b, "the download is incomplete");
     start(&b, 3, 0, 1), put_str(&b, "k"), put32(&b, 9);
     for (int i = 0; i < 9; i++) put32(&b, 9), put64(&b, 1);
     refused(&b, "arrays within arrays");
@@ -109,8 +110,10 @@ void test_st_gguf__refuses_bad_files(void **state)
     start(&b, 3, 1, 0), put_tensor(&b, "w", 2, (uint64_t[]){ 32, INT64_MAX }, 2, 0), finish(&b, 512), refused(&b, "can be counted");
     start(&b, 3, 1, 0), put_tensor(&b, "w", 2, (uint64_t[]){ 32, UINT64_MAX }, 2, 0), finish(&b, 512), refused(&b, "a size of -1");
     start(&b, 3, 1, 0), put_str(&b, "w"), put32(&b, 17), etch_buf_fill(&b, 0, 512), refused(&b, "17 dimensions");
-    start(&b, 3, 2, 0), put_tensor(&b, "w", 2, row, 2, 0), put_tensor(&b, "v", 2, row, 2, 64), finish(&b, 512), refused(&b, "'w' and 'v' overlap");
-    start(&b, 3, 2, 0), put_tensor(&b, "w", 2, row, 2, 0), put_tensor(&b, "w", 2, row, 2, 96), finish(&b, 512), refused(&b, "'w' is there twice");
+    start(&b, 3, 2, 0), put_tensor(&b, "w", 2, row, 2, 0), put_tensor(&b, "v", 2, row, 2, 64), finish(&b, 512),
+    refused(&b, "'w' and 'v' overlap");
+    start(&b, 3, 2, 0), put_tensor(&b, "w", 2, row, 2, 0), put_tensor(&b, "w", 2, row, 2, 96), finish(&b, 512),
+    refused(&b, "'w' is there twice");
     etch_buf_fill(&b, 'x', 64), refused(&b, "no GGUF file");
     refused(&b, "empty or incomplete");
 }

@@ -1,4 +1,5 @@
-"""`etch check` says before an export what the export will say: size of the file, planned memory, delegates; and why a model does not export.
+"""`etch check` says before an export what the export will say: size of the file, planned memory, delegates; and why a model does not
+export.
 
     python tests/check.py BUILD [NAME_PART ...]
 """
@@ -41,7 +42,8 @@ def size_test(name, flags):
         for key in want:
             if key not in ("bytes", "constant_bytes", "named_bytes"):
                 assert program[key] == want[key], f"{key}: {program[key]}, the export has {want[key]}"
-        # Equal small constants (the norms of a fresh model) are stored once by an export that has folded them; without weights nobody knows.
+        # Equal small constants (the norms of a fresh model) are stored once by an export that has folded them; without weights nobody
+        # knows.
         real = os.path.getsize(os.path.join(out, "model.pte"))
         assert abs(program["bytes"] - real) <= 0.01 * real, f"{program['bytes']} bytes, the file has {real}"
         peak = max(report["peak_rss_bytes"].values())
@@ -94,11 +96,14 @@ def what_export_refuses_check_refuses(tmp):
 def all_missing_operators_are_named(tmp):
     """What the tracer lacks, what the runtime lacks, and a failure behind a guess."""
     for name, body, ops, says in (
-        ("tracer", "torch.erfcx_like(F.wobble(out.logits).mystery(2))", ["aten::wobble", "aten::mystery", "aten::erfcx_like"], ["these 3 operators are missing"]),
+        ("tracer", "torch.erfcx_like(F.wobble(out.logits).mystery(2))", ["aten::wobble", "aten::mystery", "aten::erfcx_like"],
+         ["these 3 operators are missing"]),
         ("runtime", "torch.lgamma(torch.digamma(out.logits))", ["aten::digamma", "aten::lgamma"], ["cannot be lowered"]),
-        ("guessed", "torch.halve_it(out.logits).reshape(1, -1, 100)", ["aten::halve_it"], ["this operator is missing", "sizes after the first are guesses"]),
+        ("guessed", "torch.halve_it(out.logits).reshape(1, -1, 100)", ["aten::halve_it"],
+         ["this operator is missing", "sizes after the first are guesses"]),
     ):
-        r = refused("check", "--model", odd_model(os.path.join(tmp, name), body), "--trust_remote_code", "--json", says=[*ops, *says, "odd.py:"])
+        r = refused("check", "--model", odd_model(os.path.join(tmp, name), body), "--trust_remote_code", "--json",
+                    says=[*ops, *says, "odd.py:"])
         told = json.loads(r.stdout)
         assert {m["op"] for m in told["missing"]} == set(ops) and all("odd.py:" in m["where"] for m in told["missing"]), told
         assert not told["exports"] and "Traceback" not in r.stderr, r.stderr

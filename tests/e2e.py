@@ -1,5 +1,5 @@
-"""End-to-end tests of the `etch` command line that need no PyTorch: export every test model with every recipe, replay the recorded PyTorch results on
-etch's runtime, and check that bad input gives a clear error, a non-zero exit code and no output file.
+"""End-to-end tests of the `etch` command line that need no PyTorch: export every test model with every recipe, replay the recorded PyTorch
+results on etch's runtime, and check that bad input gives a clear error, a non-zero exit code and no output file.
 
     python tests/e2e.py BUILD [NAME_PART ...]        runs the tests whose name holds one of the parts
 """
@@ -14,8 +14,8 @@ import weights
 from odd_model import odd_model
 from harness import ETCH, REFERENCE, ROOT, TINY, Skip, etch, main, ok, refused, sha, test
 
-# Families: the recorded results of PyTorch eager, 8 tokens of prefill and three steps on the cache. float32 against float32 with another summation
-# order: 1e-4 absolute and relative leaves a margin of about 20 over what is seen.
+# Families: the recorded results of PyTorch eager, 8 tokens of prefill and three steps on the cache. float32 against float32 with another
+# summation order: 1e-4 absolute and relative leaves a margin of about 20 over what is seen.
 
 def export_family(name, recipe, tmp):
     model = weights.write_model(name, os.path.join(tmp, "model"))
@@ -90,8 +90,10 @@ def what_was_assumed_of_sizes(tmp):
     assert all(".py:" in a["where"] for a in report["assumptions"]), report
     for body, said in (("out.logits * (2 if input_ids.shape[1] % 48 else 1)", "input_ids [1, 48]"),
                        ("out.logits * (2 if input_ids.shape[1] < 50 else 1)", "input_ids [1, 50]"),
-                       ("out.logits * (2 if input_ids.shape[1] < 70 else 1)", None), ("out.logits * (2 if input_ids.shape[1] >= 2 else 1)", None)):
-        told = ok("check", "--model", odd_model(os.path.join(tmp, str(abs(hash(body)))), body), "--trust_remote_code", "--max_seq_len", "64").stderr
+                       ("out.logits * (2 if input_ids.shape[1] < 70 else 1)", None),
+                       ("out.logits * (2 if input_ids.shape[1] >= 2 else 1)", None)):
+        told = ok("check", "--model", odd_model(os.path.join(tmp, str(abs(hash(body)))), body), "--trust_remote_code", "--max_seq_len",
+                  "64").stderr
         lines = [line for line in told.splitlines() if "traced with" in line]
         assert len(lines) == bool(said) and all(f"does not hold for {said}: " in line and "odd.py:" in line for line in lines), told
 
@@ -124,14 +126,16 @@ def weights_of(folder):
 
 
 SCHEMES = [  # of linears, group, of embeddings, group, type, recipe
-    ("8da4w", 32, "4w", 0, "float32", "xnnpack"), ("8da4w", 0, "8w", 32, "float16", "xnnpack"), ("8da8w", 0, "4w", 32, "bfloat16", "xnnpack"),
+    ("8da4w", 32, "4w", 0, "float32", "xnnpack"), ("8da4w", 0, "8w", 32, "float16", "xnnpack"),
+    ("8da8w", 0, "4w", 32, "bfloat16", "xnnpack"),
     ("4w", 32, "4w", 64, "float32", "xnnpack"), ("8w", 0, "8w", 0, "float32", "xnnpack"), ("8w", 32, "8w", 0, "float16", "portable"),
 ]
 
 
 def scheme_test(linear, group, embedding, embedding_group, dtype, recipe):
     def run(tmp):
-        flags = ["--qlinear", linear, "--qembedding", embedding, "--qembedding_group_size", str(embedding_group), "--dtype", dtype, "--recipe", recipe]
+        flags = ["--qlinear", linear, "--qembedding", embedding, "--qembedding_group_size", str(embedding_group), "--dtype", dtype,
+                 "--recipe", recipe]
         ok("export", "--model", TINY, *flags, *(["--qlinear_group_size", str(group)] if linear != "8da8w" else []), "-o", tmp)
         with open(os.path.join(tmp, "report.json")) as f:
             report = json.load(f)
@@ -140,7 +144,8 @@ def scheme_test(linear, group, embedding, embedding_group, dtype, recipe):
         tables = [t for t in file["methods"][0]["tensors"] if t["place"] == "constant" and len(t["shape"]) == 2]
         assert report["program"]["bytes"] == file["bytes"] == os.path.getsize(os.path.join(tmp, "model.pte"))
         first = file["segments"][0]
-        twice = sum(s["bytes"] for s in file["segments"][1:] if s["offset"] < first["offset"] + first["bytes"])  # named data that are constants too
+        # named data that are constants too
+        twice = sum(s["bytes"] for s in file["segments"][1:] if s["offset"] < first["offset"] + first["bytes"])
         assert report["program"]["named_bytes"] == sum(named.values()) - twice and report["program"]["constant_bytes"] == first["bytes"]
         assert len({w["name"] for w in report["weights"]}) == len(report["weights"]) - 1 == 29  # the embedding is the head too
         for i, w in enumerate(report["weights"]):
@@ -150,7 +155,8 @@ def scheme_test(linear, group, embedding, embedding_group, dtype, recipe):
                 assert i or w["name"] == "model.embed_tokens.weight", w
                 wanted = [([w["rows"], w["columns"]], dtype[0])]
                 if not i:
-                    wanted = [([w["rows"], w["columns"] * w["bits"] // 8], "u" if w["bits"] == 4 else "i"), ([w["rows"], w["columns"] // w["group"]], dtype[0])]
+                    wanted = [([w["rows"], w["columns"] * w["bits"] // 8], "u" if w["bits"] == 4 else "i"),
+                              ([w["rows"], w["columns"] // w["group"]], dtype[0])]
                 held = sum(next(t["bytes"] for t in tables if t["shape"] == shape and t["dtype"][0] == kind) for shape, kind in wanted)
             assert w["bytes"] == held, (w, held)
     run.__name__ = f"report_counts_bytes_{linear}_{group}_{embedding}_{embedding_group}_{dtype}_{recipe}"
@@ -247,7 +253,8 @@ def bench_and_profile_measure_what_ran(tmp):
     assert all(e["ph"] == "X" and e["dur"] >= 0 and e["ts"] >= 0 for e in events) and len(steps) > 3
     for e in events:  # nodes lie within the delegate's instruction
         if e["cat"] == "node":
-            assert any(s["ts"] <= e["ts"] + 1e-3 and e["ts"] + e["dur"] <= s["ts"] + s["dur"] + 1e-3 and s["name"] == "delegate" for s in steps), e
+            assert any(s["ts"] <= e["ts"] + 1e-3 and e["ts"] + e["dur"] <= s["ts"] + s["dur"] + 1e-3 and s["name"] == "delegate"
+                       for s in steps), e
     assert "share" in ok("profile", pte, "--shapes", "1x1,1", "--by", "step", "--top", "3").stdout
     assert "tokens/s" in ok("bench", pte, "--runs", "1", "--tokens", "1").stdout
     assert "forward(i64[1, 2], i64[2])" in ok("bench", pte, "--method", "forward", "--shapes", "1x2,2", "--runs", "1").stdout
@@ -272,7 +279,8 @@ def bad_command_lines(tmp):
     refused("export", "--model", TINY, "-o", tmp + "/o", "--qlinear_group_size", "32", says=["--qlinear"], code=2, no_file=tmp)
     # Flags of the official exporter for other devices, and one that would change the integers.
     for flag, value, says in (("--device", "cuda:0", "processors"), ("--qlinear_packing_format", "tile_packed_to_4d", "CUDA"),
-                              ("--qlinear_encoder_packing_format", "tile_packed_to_4d", "CUDA"), ("--quantize_dtype", "bfloat16", "--dtype")):
+                              ("--qlinear_encoder_packing_format", "tile_packed_to_4d", "CUDA"),
+                              ("--quantize_dtype", "bfloat16", "--dtype")):
         refused("export", "--model", TINY, "-o", tmp + "/o", flag, value, says=[f"{flag} {value}", says], code=2, no_file=tmp)
     ok("check", "--model", TINY, "--device", "cpu")
 
@@ -286,7 +294,8 @@ def source_of(*path):
 def help_fits_a_screen(tmp):
     """At most 40 lines of 100 columns, in which every flag stands; those of `export` stand in the guide too."""
     job = source_of("cli", "job_opts.h")
-    rows = {part: set(re.findall(r'\{ "(--[\w-]+)"(?!, NULL, ETCH_OPT_ONLY)', re.search(rf"#define ETCH_JOB_{part}_OPTS?\(job\)((?:.*\\\n)*.*)", job)[1]))
+    rows = {part: set(re.findall(r'\{ "(--[\w-]+)"(?!, NULL, ETCH_OPT_ONLY)',
+                                 re.search(rf"#define ETCH_JOB_{part}_OPTS?\(job\)((?:.*\\\n)*.*)", job)[1]))
             for part in ("MODEL", "PT2", "LOWER")}
     assert {"--model", "--offline"} <= rows["MODEL"] and rows["PT2"] == {"--pt2"} and {"--qlinear", "--qparams"} <= rows["LOWER"], rows
     commands = re.findall(r'COMMAND\((\w+), "(\w+)"', source_of("cli", "commands.def"))
@@ -299,7 +308,8 @@ def help_fits_a_screen(tmp):
         flags = set(re.findall(r'\{ "(--[\w-]+)"', code)).union(*(rows[part] for part in rows if f"ETCH_JOB_{part}_OPT" in code))
         for flag in flags:
             assert re.search(rf"{flag}\b(?![-_])", text), f"{command} --help does not speak of {flag}"
-            assert command != "export" or re.search(rf"{flag}\b(?![-_])", source_of("docs", "EXPORTING.md")), f"docs/EXPORTING.md does not speak of {flag}"
+            guide = source_of("docs", "EXPORTING.md")
+            assert command != "export" or re.search(rf"{flag}\b(?![-_])", guide), f"docs/EXPORTING.md does not speak of {flag}"
 
 
 @test
@@ -325,7 +335,8 @@ def bad_models(tmp):
             if data is not None:
                 with open(path, "wb") as f:
                     f.write(data)
-        refused("export", "--model", model, "--recipe", "portable", "-o", out, says=says, no_file=out if os.path.exists(out) else None, **kw)
+        refused("export", "--model", model, "--recipe", "portable", "-o", out, says=says, no_file=out if os.path.exists(out) else None,
+                **kw)
 
     def header(data, change):
         n, = struct.unpack("<Q", data[:8])
@@ -359,8 +370,8 @@ def a_task_that_the_model_does_not_do(tmp):
 
 @test
 def what_cannot_be_traced_is_named_with_its_source_line(tmp):
-    """Models of the library whose own code branches on data, needs an operator that etch cannot give a symbolic size, continues a text by other code
-    than it begins one, or is that of an encoder."""
+    """Models of the library whose own code branches on data, needs an operator that etch cannot give a symbolic size, continues a text by
+    other code than it begins one, or is that of an encoder."""
     refused_models = os.path.join(ROOT, "tests", "refused")
     for name, task, says in (("longformer", "fill-mask", ["data-dependent control flow", "modeling_longformer.py:"]),
                              ("xlnet", "text-generation", ["mems.0", "before the first token"]),

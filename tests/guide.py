@@ -1,5 +1,5 @@
-"""docs/EXPORTING.md says the truth: every command in it is run, section by section, in a folder where tiny models of the same architectures have the names that the
-guide uses; and each program has the methods that the guide's table of its task lists.
+"""docs/EXPORTING.md says the truth: every command in it is run, section by section, in a folder where tiny models of the same architectures
+have the names that the guide uses; and each program has the methods that the guide's table of its task lists.
 
     python tests/guide.py BUILD [NAME_PART ...]
 """
@@ -13,9 +13,12 @@ import weights
 from harness import ETCH, ROOT, TINY, main, test
 
 MODELS = {
-    "SmolLM3-3B": ("smollm3", weights.HERE), "gemma-3-4b-it": ("gemma3", weights.MULTIMODAL), "Voxtral-Mini-3B-2507": ("voxtral", weights.MULTIMODAL),
-    "granite-speech-3.3-2b": ("granite_speech", weights.MULTIMODAL), "t5-small": ("t5", weights.GUIDE), "whisper-tiny": ("whisper", weights.GUIDE),
-    "vit-base-patch16-224": ("vit", weights.GUIDE), "dit-base-finetuned-rvlcdip": ("dit", weights.GUIDE), "mobilevit-xx-small": ("mobilevit", weights.GUIDE),
+    "SmolLM3-3B": ("smollm3", weights.HERE), "gemma-3-4b-it": ("gemma3", weights.MULTIMODAL),
+    "Voxtral-Mini-3B-2507": ("voxtral", weights.MULTIMODAL),
+    "granite-speech-3.3-2b": ("granite_speech", weights.MULTIMODAL), "t5-small": ("t5", weights.GUIDE),
+    "whisper-tiny": ("whisper", weights.GUIDE),
+    "vit-base-patch16-224": ("vit", weights.GUIDE), "dit-base-finetuned-rvlcdip": ("dit", weights.GUIDE),
+    "mobilevit-xx-small": ("mobilevit", weights.GUIDE),
     "bert-base-uncased": ("bert", weights.GUIDE), "Qwen3-Embedding-0.6B": ("qwen3_embedding", weights.EMBEDDING),
 }
 
@@ -44,7 +47,8 @@ def check_methods(section, pte):
     shown = subprocess.run([ETCH, "inspect", pte], capture_output=True, text=True, check=True).stdout
     found = set(re.findall(r"^method (\w+)", shown, re.M))
     encoders = {"vision_encoder", "audio_encoder"}
-    assert any(found - encoders == t - encoders and found <= t and bool(found & encoders) == bool(t & encoders) for t in tables), (found, tables)
+    assert any(found - encoders == t - encoders and found <= t and bool(found & encoders) == bool(t & encoders)
+               for t in tables), (found, tables)
 
 
 def commands(section):

@@ -1,4 +1,5 @@
-"""What the end-to-end test files share: running `etch`, expecting success or a clear error, and a runner that closes with "N passed, N failed".
+"""What the end-to-end test files share: running `etch`, expecting success or a clear error, and a runner that closes with "N passed, N
+failed".
 
     python tests/FILE.py BUILD [NAME_PART ...]       runs the tests whose name holds one of the parts
 """
@@ -28,7 +29,8 @@ def test(fn):
 
 
 def etch(*args, env=None, timeout=300):
-    return subprocess.run([ETCH, *args], capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL)
+    return subprocess.run([ETCH, *args], capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})},
+                          stdin=subprocess.DEVNULL)
 
 
 def ok(*args, **kw):

@@ -1,4 +1,5 @@
-"""`etch pull` and Hub ids as --model, against a server on 127.0.0.1 that speaks what huggingface_hub asks of the Hub, and against a prepared cache.
+"""`etch pull` and Hub ids as --model, against a server on 127.0.0.1 that speaks what huggingface_hub asks of the Hub, and against a
+prepared cache.
 
     python tests/hub.py BUILD [NAME_PART ...]
 """
@@ -90,19 +91,22 @@ def files_of(folder, *names):
 
 def settings(tmp, hub=None, **more):
     """A cache of its own, no token, and the test's server."""
-    env = {"HF_HOME": os.path.join(tmp, "hf"), "HF_ENDPOINT": hub.url if hub else "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0", "HF_TOKEN": "", **more}
+    env = {"HF_HOME": os.path.join(tmp, "hf"), "HF_ENDPOINT": hub.url if hub else "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0",
+           "HF_TOKEN": "", **more}
     return {"env": env}
 
 
 @test
 def pull_takes_what_an_export_reads_and_the_cache_serves_offline(tmp):
     tiny = files_of(TINY)
-    hub = Hub(**{"someone/tiny": {"files": {**tiny, "pytorch_model.bin": b"pickle", "consolidated.safetensors": b"other", "modeling_x.py": b"code",
+    hub = Hub(**{"someone/tiny": {"files": {**tiny, "pytorch_model.bin": b"pickle", "consolidated.safetensors": b"other",
+                                            "modeling_x.py": b"code",
                                             "README.md": b"text", "onnx/model.onnx": b"onnx"}, "revisions": ("v1",)}})
     try:
         r = ok("pull", "someone/tiny", "--revision", "v1", **settings(tmp, hub))
         folder = r.stdout.strip()
-        assert set(os.listdir(folder)) == {n for n in tiny if n.endswith((".json", ".safetensors", ".jinja", ".txt"))} - {"README.md"}, os.listdir(folder)
+        assert set(os.listdir(folder)) == {n for n in tiny
+                                           if n.endswith((".json", ".safetensors", ".jinja", ".txt"))} - {"README.md"}, os.listdir(folder)
         asked = [p for p in hub.requests if "/resolve/" in p]
         assert not [p for p in asked if p.endswith((".bin", ".py", ".onnx", ".md", "consolidated.safetensors"))], asked
         for name in ("config.json", "model.safetensors"):
@@ -111,7 +115,8 @@ def pull_takes_what_an_export_reads_and_the_cache_serves_offline(tmp):
         hub.close()
     # The server is gone. By id, from the cache, the same program as from the folder.
     ok("export", "--model", TINY, "--recipe", "portable", "-o", os.path.join(tmp, "a"))
-    ok("export", "--model", "someone/tiny", "--revision", "v1", "--offline", "--recipe", "portable", "-o", os.path.join(tmp, "b"), **settings(tmp))
+    ok("export", "--model", "someone/tiny", "--revision", "v1", "--offline", "--recipe", "portable", "-o", os.path.join(tmp, "b"),
+       **settings(tmp))
     assert sha(os.path.join(tmp, "a", "model.pte")) == sha(os.path.join(tmp, "b", "model.pte"))
     assert os.path.exists(os.path.join(tmp, "b", "tokenizer.json"))
     assert ok("pull", "someone/tiny", "--revision", "v1", **settings(tmp, HF_HUB_OFFLINE="1")).stdout.strip() == folder
@@ -144,8 +149,10 @@ def errors_are_one_clear_line(tmp):
     try:
         for args, code, says in (
             (["o/nothing"], 1, ["there is no model o/nothing"]), (["o/gated"], 1, ["o/gated is gated", "--token"]),
-            (["o/private"], 1, ["there is no model o/private", "token"]), (["o/private", "--revision", "gone", "--token", "sesame"], 1, ["no revision 'gone'"]),
-            (["o/pickles"], 1, ["pytorch_model.bin", "safetensors"]), (["o/empty"], 1, ["no weights"]), (["o/other"], 1, ["no config.json", "--gguf_file a.gguf"]),
+            (["o/private"], 1, ["there is no model o/private", "token"]),
+            (["o/private", "--revision", "gone", "--token", "sesame"], 1, ["no revision 'gone'"]),
+            (["o/pickles"], 1, ["pytorch_model.bin", "safetensors"]), (["o/empty"], 1, ["no weights"]),
+            (["o/other"], 1, ["no config.json", "--gguf_file a.gguf"]),
             (["o/other", "--gguf_file", "b.gguf"], 1, ["no file b.gguf", "a.gguf"]), (["a/b/c"], 2, ["neither a folder nor a Hub id"]),
         ):
             r = refused("pull", *args, code=code, says=says, **settings(tmp, hub))
@@ -154,7 +161,8 @@ def errors_are_one_clear_line(tmp):
         assert "sesame" not in r.stdout + r.stderr
     finally:
         hub.close()
-    refused("trace", "--model", "o/private", says=["'o/private' is taken for a Hub id", "cannot be reached"], **settings(os.path.join(tmp, "fresh")))
+    refused("trace", "--model", "o/private", says=["'o/private' is taken for a Hub id", "cannot be reached"],
+            **settings(os.path.join(tmp, "fresh")))
     refused("trace", "--model", TINY, "--revision", "v1", code=2, says=["--revision is for models of the Hub"])
 
 

@@ -29,7 +29,8 @@ def odd_model(tmp, body):
     os.makedirs(tmp)
     with open(os.path.join(ROOT, "tests", "families", "llama", "config.json")) as f:
         config = json.load(f)
-    config.update(model_type="odd", architectures=["OddForCausalLM"], auto_map={"AutoConfig": "odd.OddConfig", "AutoModelForCausalLM": "odd.OddForCausalLM"})
+    config.update(model_type="odd", architectures=["OddForCausalLM"],
+                  auto_map={"AutoConfig": "odd.OddConfig", "AutoModelForCausalLM": "odd.OddForCausalLM"})
     with open(os.path.join(tmp, "config.json"), "w") as f:
         json.dump(config, f)
     with open(os.path.join(tmp, "odd.py"), "w") as f:

@@ -123,8 +123,8 @@ def pair_rows(weight, heads):
 
 
 def to_gguf(config, weights, path, kind_of, arch, paired=False, norm_offset=0, transposed=()):
-    """A model's weights (Hugging Face names) as a GGUF file. kind_of(name) gives the type of each; returns the weights that the file stands for.
-    paired, norm_offset, transposed (parts of names): what GGUF files of the architecture do to rows, norms and linear layers."""
+    """A model's weights (Hugging Face names) as a GGUF file. kind_of(name) gives the type of each; returns the weights that the file stands
+    for. paired, norm_offset, transposed (parts of names): what GGUF files of the architecture do to rows, norms and linear layers."""
     import gguf
     from transformers.integrations.ggml import GGUF_CONFIG_MAPPING
 
@@ -178,7 +178,8 @@ def to_packed(weights, linear, method, bits=4, group=32, symmetric=True, checkpo
             tensors[name] = stored[name] = weight
             continue
         base = name[:-len(".weight")]
-        order = rng.permutation(weight.shape[1]) if act_order else np.arange(weight.shape[1])  # columns in the order in which they were quantized
+        # columns in the order in which they were quantized
+        order = rng.permutation(weight.shape[1]) if act_order else np.arange(weight.shape[1])
         q, zeros, scales = quantise(weight[:, order], bits, group, symmetric)
         group_of = np.empty(weight.shape[1], np.int32)
         group_of[order] = np.arange(weight.shape[1]) // group
@@ -194,5 +195,6 @@ def to_packed(weights, linear, method, bits=4, group=32, symmetric=True, checkpo
 def packed_config(config, method, bits=4, group=32, **more):
     """config.json with the quantization_config that such checkpoints have."""
     quant = {"quant_method": method, "bits": bits, "group_size": group}
-    quant.update({"version": "gemm", "zero_point": True} if method == "awq" else {"desc_act": False, "sym": True, "checkpoint_format": "gptq"})
+    quant.update({"version": "gemm", "zero_point": True} if method == "awq"
+                 else {"desc_act": False, "sym": True, "checkpoint_format": "gptq"})
     return {**config, "quantization_config": {**quant, **more}}

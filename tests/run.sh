@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 build=${1:-build}
 python=${ETCH_PYTHON:-.venv/bin/python3}
 sh tools/check_includes.sh
+sh tools/check_lines.sh
 "$build/etch-tests"
 "$python" -B trace/tests/test_core.py "$build/share/etch/python"
 "$python" tests/e2e.py "$build"

@@ -52,7 +52,8 @@ def model_with(tmp, *attempts, hide=False, server="127.0.0.1:9", auto_map=None):
     with open(path) as f:
         config = json.load(f)
     config.update(model_type="probe", attempts=attempts, hide=hide, target=f"{folder};{server}", architectures=["ProbeForCausalLM"],
-                  auto_map=auto_map or {"AutoConfig": "configuration_probe.ProbeConfig", "AutoModelForCausalLM": "modeling_probe.ProbeForCausalLM"})
+                  auto_map=auto_map or {"AutoConfig": "configuration_probe.ProbeConfig",
+                                        "AutoModelForCausalLM": "modeling_probe.ProbeForCausalLM"})
     with open(path, "w") as f:
         json.dump(config, f)
     return folder
@@ -106,14 +107,17 @@ attempt_test("write", ["write", "/model/written"])
 attempt_test("system", ["run a program", "touch"])
 
 HIDDEN = {
-    "connect": "open a network connection", "write": "/model/written", "overwrite": "/model/config.json", "remove": "generation_config.json",
+    "connect": "open a network connection", "write": "/model/written", "overwrite": "/model/config.json",
+    "remove": "generation_config.json",
     "folder": "make the folder", "system": "run a program (touch", "popen": "run a program (touch", "execv": "run a program (/bin/sh)",
     "fork": "start a process", "kill": "signal process",
 }
 # Through ctypes: no line of Python is known to the kernel, so the system call is named; a file is not (Landlock says no without a trace).
 PAST_PYTHON = {
-    "connect_ctypes": "open a network connection (socket)", "execve_ctypes": "run a program (execve)", "kill_ctypes": "signal another process (kill)",
-    "ptrace": "look into another process (ptrace)", "permissions": "change a file's permissions (chmod)", "write_ctypes": None, "remove_ctypes": None,
+    "connect_ctypes": "open a network connection (socket)", "execve_ctypes": "run a program (execve)",
+    "kill_ctypes": "signal another process (kill)",
+    "ptrace": "look into another process (ptrace)", "permissions": "change a file's permissions (chmod)", "write_ctypes": None,
+    "remove_ctypes": None,
     "truncate_by_reading": "write a file (open", "parent_memory": None, "fork_ctypes": "start a process (",
 }
 
@@ -135,7 +139,8 @@ def seccomp_alone_stops_all_of_them(tmp):
 @test
 def landlock_alone_stops_files_programs_and_tcp(tmp):
     need("landlock")
-    names = ["connect", "write", "overwrite", "remove", "folder", "execv", "execve_ctypes", "write_ctypes", "remove_ctypes", "parent_memory"]
+    names = ["connect", "write", "overwrite", "remove", "folder", "execv", "execve_ctypes", "write_ctypes", "remove_ctypes",
+             "parent_memory"]
     attempt(tmp, *names, hide=True, sandbox="landlock", says=["open a network connection", "/model/written", "run a program (/bin/sh)"])
 
 
@@ -143,8 +148,10 @@ def landlock_alone_stops_files_programs_and_tcp(tmp):
 def the_attempts_succeed_without_a_sandbox(tmp):
     """So that the tests above can fail; and the summary never hides that there is none."""
     server = Server()
-    folder = model_with(tmp, "connect", "connect_ctypes", "write", "permissions", "folder", "popen", "fork", "remove", server=server.address)
-    r = ok("export", "--model", folder, "--trust_remote_code", "--max_seq_len", "32", "-o", os.path.join(tmp, "out"), env={"ETCH_SANDBOX": "off"})
+    folder = model_with(tmp, "connect", "connect_ctypes", "write", "permissions", "folder", "popen", "fork", "remove",
+                        server=server.address)
+    r = ok("export", "--model", folder, "--trust_remote_code", "--max_seq_len", "32", "-o", os.path.join(tmp, "out"),
+           env={"ETCH_SANDBOX": "off"})
     assert "NOT SANDBOXED" in r.stderr, r.stderr
     assert {"written", "made", "ran"} <= set(os.listdir(folder)) and "generation_config.json" not in os.listdir(folder), os.listdir(folder)
     with open(os.path.join(tmp, "out", "report.json")) as f:
@@ -192,7 +199,8 @@ def a_link_out_of_the_folder_leads_nowhere(tmp):
 @test
 def code_needs_the_flag(tmp):
     folder = model_with(tmp)
-    refused("export", "--model", folder, "-o", os.path.join(tmp, "out"), says=["--trust_remote_code", "modeling_probe.py"], no_file=os.path.join(tmp, "out"))
+    refused("export", "--model", folder, "-o", os.path.join(tmp, "out"), says=["--trust_remote_code", "modeling_probe.py"],
+            no_file=os.path.join(tmp, "out"))
 
 
 @test
@@ -238,12 +246,14 @@ def a_task_file_is_sandboxed_too(tmp):
     with open(path, "w") as f:
         f.write(TASK)
     need("seccomp")
-    refused("trace", "--model", weights.write_model("llama", os.path.join(tmp, "m")), "--task-file", path, says=["run a program (true)", "task.py:10"])
+    refused("trace", "--model", weights.write_model("llama", os.path.join(tmp, "m")), "--task-file", path,
+            says=["run a program (true)", "task.py:10"])
 
 
 @test
 def custom_code_without_a_place_to_write_is_refused(tmp):
-    refused("trace", "--model", model_with(tmp), "--trust_remote_code", says=["scratch folder", "TMPDIR"], env={"TMPDIR": os.path.join(tmp, "nowhere")})
+    refused("trace", "--model", model_with(tmp), "--trust_remote_code", says=["scratch folder", "TMPDIR"],
+            env={"TMPDIR": os.path.join(tmp, "nowhere")})
 
 
 @test

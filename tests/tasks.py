@@ -52,7 +52,8 @@ def embedding_by_an_encoder(tmp):
 def portable_tasks(tmp):
     """The kernels alone, on what docs/EXPORTING.md exports for XNNPACK: steps of an encoder-decoder, images, masked tokens."""
     out = os.path.join(tmp, "out")
-    for name, task in (("t5", "text2text-generation"), ("whisper", "automatic-speech-recognition"), ("dit", "image-classification"), ("bert", "fill-mask")):
+    for name, task in (("t5", "text2text-generation"), ("whisper", "automatic-speech-recognition"), ("dit", "image-classification"),
+                       ("bert", "fill-mask")):
         model = weights.write_model(name, os.path.join(tmp, name), weights.GUIDE)
         ok("export", "--model", model, "--task", task, "--recipe", "portable", "-o", out)
         ok("verify", os.path.join(out, "model.pte"), weights.golden(name, weights.GUIDE), *TOL)
@@ -62,13 +63,15 @@ def portable_tasks(tmp):
 def encoder_flags(tmp):
     """--q*_encoder touch the encoder alone, and are refused where they cannot be honoured."""
     model, out = weights.write_model("gemma3", os.path.join(tmp, "model"), weights.MULTIMODAL), os.path.join(tmp, "out")
-    ok("export", "--model", model, "--task", "multimodal-text-to-text", "--max_seq_len", "64", "--qlinear_encoder", "8da8w", "--qembedding_encoder", "4w", "-o", out)
+    ok("export", "--model", model, "--task", "multimodal-text-to-text", "--max_seq_len", "64", "--qlinear_encoder", "8da8w",
+       "--qembedding_encoder", "4w", "-o", out)
     with open(os.path.join(out, "report.json")) as f:
         schemes = {w["name"]: w["scheme"] for w in json.load(f)["weights"]}
     assert set(schemes.values()) == {"8da8w", "4w"} and not [n for n in schemes if "language_model" in n], schemes
     bad = os.path.join(tmp, "bad")
     for flags, says in ((["--qlinear_encoder", "8da4w"], "no encoder"), (["--qembedding_encoder", "8w"], "no encoder"),
-                        (["--qlinear_encoder_group_size", "32"], "without --qlinear_encoder"), (["--qlinear_encoder", "5w"], "--qlinear_encoder: '5w'"),
+                        (["--qlinear_encoder_group_size", "32"], "without --qlinear_encoder"),
+                        (["--qlinear_encoder", "5w"], "--qlinear_encoder: '5w'"),
                         (["--qlinear_encoder", "8da4w", "--qlinear_encoder_group_size", "48"], "--qlinear_encoder_group_size 48"),
                         (["--qlinear_encoder", "8da4w", "--recipe", "portable"], "--qlinear_encoder 8da4w needs --recipe xnnpack")):
         refused("export", "--model", TINY, *flags, "-o", bad, says=[says], code=2, no_file=bad)
@@ -162,9 +165,12 @@ def bad_task_files(tmp):
     line = TASK_FILE[:TASK_FILE.index("mask.sum(1)")].count("\n") + 1
     cases = (("mask.sum(1)", "mask.sum(9)", f"bad.py:{line}: ", 1), ("import torch\n", "import toch\n", "bad.py:1: ModuleNotFoundError", 1),
              ("def methods(", "def methds(", "no function methods", 2), ("return {", "return {(:", "SyntaxError", 1),
-             ('"AutoModel"', '"AutoModl"', "'AutoModl' is not one of transformers' auto classes", 2), ("min=1, max=options", "min=1)  # options", "largest value", 2),
-             ("(embed, {", "(7, {", "not (callable", 2), ('"embedding_size": model', '"embedding_size": model, "x": model', "metadata() gave", 2),
-             ("input_ids=input_ids, ", "input_ids=model, ", "bad.py:12: TypeError", 1), ("import torch\n", 'open("/tmp/x", "w")\nimport torch\n', "the sandbox stopped it", 1))
+             ('"AutoModel"', '"AutoModl"', "'AutoModl' is not one of transformers' auto classes", 2),
+             ("min=1, max=options", "min=1)  # options", "largest value", 2),
+             ("(embed, {", "(7, {", "not (callable", 2),
+             ('"embedding_size": model', '"embedding_size": model, "x": model', "metadata() gave", 2),
+             ("input_ids=input_ids, ", "input_ids=model, ", "bad.py:12: TypeError", 1),
+             ("import torch\n", 'open("/tmp/x", "w")\nimport torch\n', "the sandbox stopped it", 1))
     for old, new, says, code in cases:
         assert old in TASK_FILE, old
         file = write(tmp + "/bad.py", TASK_FILE.replace(old, new, 1))

@@ -1,7 +1,7 @@
 """Deterministic random weights for test models: the same names and shapes give the same bytes on every machine.
 
-A test model is a folder tests/families/NAME with config.json, tensors.json (state-dict names and shapes) and golden.safetensors (inputs and the
-outputs of PyTorch eager on these weights). `write_model` makes the folder that etch exports; no weights are stored in the repository.
+A test model is a folder tests/families/NAME with config.json, tensors.json (state-dict names and shapes) and golden.safetensors (inputs and
+the outputs of PyTorch eager on these weights). `write_model` makes the folder that etch exports; no weights are stored in the repository.
 """
 import json
 import os

@@ -68,8 +68,8 @@ static int32_t char_id(const etch_tok_model *m, etch_str c, bool first, bool las
     bool prefix = m->prefix.len && !first, suffix = m->suffix.len && last;
     if (!prefix && !suffix) return etch_vocab_id(&m->vocab, c);
     char text[128];
-    int n = snprintf(text, sizeof text, "%.*s%.*s%.*s", prefix ? (int)m->prefix.len : 0, m->prefix.ptr ? m->prefix.ptr : "", (int)c.len, c.ptr,
-                     suffix ? (int)m->suffix.len : 0, m->suffix.ptr ? m->suffix.ptr : "");
+    int n = snprintf(text, sizeof text, "%.*s%.*s%.*s", prefix ? (int)m->prefix.len : 0, m->prefix.ptr ? m->prefix.ptr : "", (int)c.len,
+                     c.ptr, suffix ? (int)m->suffix.len : 0, m->suffix.ptr ? m->suffix.ptr : "");
     return n > 0 && (size_t)n < sizeof text ? etch_vocab_id(&m->vocab, (etch_str){ text, (size_t)n }) : -1;
 }
 

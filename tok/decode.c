@@ -114,7 +114,8 @@ static etch_str strip(const etch_dec *d, etch_str s)
 {
     for (int64_t i = 0; i < d->start && s.len >= d->content.len && !memcmp(s.ptr, d->content.ptr, d->content.len); i++)
         s = (etch_str){ s.ptr + d->content.len, s.len - d->content.len };
-    for (int64_t i = 0; i < d->stop && s.len >= d->content.len && !memcmp(s.ptr + s.len - d->content.len, d->content.ptr, d->content.len); i++)
+    for (int64_t i = 0; i < d->stop && s.len >= d->content.len &&
+         !memcmp(s.ptr + s.len - d->content.len, d->content.ptr, d->content.len); i++)
         s.len -= d->content.len;
     return s;
 }
@@ -134,7 +135,8 @@ static void metaspace(const etch_dec *d, etch_str s, bool first, etch_buf *out)
 static void cleanup(etch_buf *b)
 {
     static const char *const pairs[][2] = { { " .", "." }, { " ?", "?" }, { " !", "!" }, { " ,", "," }, { " ' ", "'" }, { " n't", "n't" },
-                                            { " 'm", "'m" }, { " do not", " don't" }, { " 's", "'s" }, { " 've", "'ve" }, { " 're", "'re" } };
+                                            { " 'm", "'m" }, { " do not", " don't" }, { " 's", "'s" }, { " 've", "'ve" },
+                                            { " 're", "'re" } };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         etch_buf next = { 0 };
         etch_dec d = { .pattern = { .literal = etch_str_of(pairs[i][0]) }, .content = etch_str_of(pairs[i][1]) };

@@ -91,7 +91,8 @@ static etch_status *add_norm(etch_tok *t, const json_t *o, const char *type)
     static const struct { const char *name; etch_norm_kind kind; } kinds[] = {
         { "NFC", ETCH_NORM_NFC }, { "NFD", ETCH_NORM_NFD }, { "NFKC", ETCH_NORM_NFKC }, { "NFKD", ETCH_NORM_NFKD },
         { "Lowercase", ETCH_NORM_LOWERCASE }, { "StripAccents", ETCH_NORM_STRIP_ACCENTS }, { "Strip", ETCH_NORM_STRIP },
-        { "Replace", ETCH_NORM_REPLACE }, { "Prepend", ETCH_NORM_PREPEND }, { "BertNormalizer", ETCH_NORM_BERT }, { "ByteLevel", ETCH_NORM_BYTE_LEVEL },
+        { "Replace", ETCH_NORM_REPLACE }, { "Prepend", ETCH_NORM_PREPEND }, { "BertNormalizer", ETCH_NORM_BERT },
+        { "ByteLevel", ETCH_NORM_BYTE_LEVEL },
     };
     size_t k = 0;
     while (k < sizeof kinds / sizeof *kinds && strcmp(type, kinds[k].name)) k++;
@@ -134,7 +135,8 @@ static etch_status *read_metaspace(etch_tok *t, const json_t *o, etch_str *repla
     else *replacement = ETCH_LIT("\xE2\x96\x81");
     const char *scheme = string_of(o, "prepend_scheme");
     *prepend = bool_of(o, "add_prefix_space", true) ? ETCH_PREPEND_ALWAYS : ETCH_PREPEND_NEVER;
-    if (scheme) *prepend = !strcmp(scheme, "never") ? ETCH_PREPEND_NEVER : !strcmp(scheme, "first") ? ETCH_PREPEND_FIRST : ETCH_PREPEND_ALWAYS;
+    if (scheme)
+        *prepend = !strcmp(scheme, "never") ? ETCH_PREPEND_NEVER : !strcmp(scheme, "first") ? ETCH_PREPEND_FIRST : ETCH_PREPEND_ALWAYS;
     return NULL;
 }
 
@@ -306,7 +308,8 @@ static etch_status *put_pair(etch_tok_model *m, etch_str a, etch_str b, uint32_t
     ETCH_TRY(etch_buf_check(joined));
     int32_t id = etch_vocab_id(&m->vocab, etch_buf_str(joined));
     if (left < 0 || right < 0 || id < 0)
-        return ETCH_ERR(ETCH_INVALID, "merge %u ('%.*s' with '%.*s') names a token that is not in the vocabulary", rank, ETCH_STR_ARGS(a), ETCH_STR_ARGS(b));
+        return ETCH_ERR(ETCH_INVALID, "merge %u ('%.*s' with '%.*s') names a token that is not in the vocabulary", rank, ETCH_STR_ARGS(a),
+                        ETCH_STR_ARGS(b));
     uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
     size_t mask = m->n_pair_slots - 1, i = (size_t)((key * 0x9E3779B97F4A7C15u) >> 20) & mask;
     while (m->pairs[i].rank != UINT32_MAX) {

@@ -33,7 +33,8 @@ etch_status *etch_norm_apply(const etch_norm *n, etch_str in, etch_buf *out) ETC
 typedef struct etch_pieces { etch_str *ptr; size_t len, cap; } etch_pieces;
 etch_status *etch_pieces_push(etch_pieces *p, etch_str s) ETCH_MUST_USE;
 
-typedef enum { ETCH_SPLIT_REMOVED, ETCH_SPLIT_ISOLATED, ETCH_SPLIT_MERGE_PREVIOUS, ETCH_SPLIT_MERGE_NEXT, ETCH_SPLIT_CONTIGUOUS } etch_split_behavior;
+typedef enum { ETCH_SPLIT_REMOVED, ETCH_SPLIT_ISOLATED, ETCH_SPLIT_MERGE_PREVIOUS, ETCH_SPLIT_MERGE_NEXT,
+               ETCH_SPLIT_CONTIGUOUS } etch_split_behavior;
 typedef enum { ETCH_SEG_SPLIT, ETCH_SEG_BYTE_LEVEL, ETCH_SEG_METASPACE, ETCH_SEG_BERT } etch_seg_kind;
 typedef enum { ETCH_PREPEND_NEVER, ETCH_PREPEND_FIRST, ETCH_PREPEND_ALWAYS } etch_prepend;
 typedef struct etch_seg {
@@ -80,7 +81,8 @@ static inline size_t etch_utf8_len(unsigned char lead) { return lead < 0xC0 ? 1 
 
 // tokens -> tokens (the last one joins).
 typedef enum {
-    ETCH_DEC_BYTE_LEVEL, ETCH_DEC_BYTE_FALLBACK, ETCH_DEC_FUSE, ETCH_DEC_REPLACE, ETCH_DEC_STRIP, ETCH_DEC_METASPACE, ETCH_DEC_WORDPIECE, ETCH_DEC_BPE,
+    ETCH_DEC_BYTE_LEVEL, ETCH_DEC_BYTE_FALLBACK, ETCH_DEC_FUSE, ETCH_DEC_REPLACE, ETCH_DEC_STRIP, ETCH_DEC_METASPACE, ETCH_DEC_WORDPIECE,
+    ETCH_DEC_BPE,
 } etch_dec_kind;
 typedef struct etch_dec {
     etch_dec_kind kind;

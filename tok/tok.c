@@ -6,7 +6,10 @@
 
 #include "tok/stages.h"
 
-static bool is_word_byte(const char *p) { unsigned char c = (unsigned char)*p; return c >= 0x80 || c == '_' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z'); }
+static bool is_word_byte(const char *p)
+{
+    unsigned char c = (unsigned char)*p; return c >= 0x80 || c == '_' || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+}
 
 // Leftmost-longest added token in `text` at or after `from`.
 static const etch_added *next_added(const etch_tok *t, etch_str text, size_t from, bool normalized, size_t *out_start, size_t *out_end)
@@ -18,7 +21,8 @@ static const etch_added *next_added(const etch_tok *t, etch_str text, size_t fro
         etch_pattern p = { .literal = a->content };
         size_t start, end, at = from;
         while (etch_pattern_next(&p, text, at, &start, &end)) {
-            bool word_ok = !a->single_word || ((start == 0 || !is_word_byte(text.ptr + start - 1)) && (end == text.len || !is_word_byte(text.ptr + end)));
+            bool word_ok = !a->single_word ||
+            ((start == 0 || !is_word_byte(text.ptr + start - 1)) && (end == text.len || !is_word_byte(text.ptr + end)));
             if (word_ok) {
                 if (!best || start < *out_start || (start == *out_start && end > *out_end)) {
                     best = a;

@@ -7,7 +7,8 @@ check() {
     folder=$1
     shift
     allowed=$(echo "$folder $*" | tr ' ' '|')
-    found=$(grep -rnE '^#include "[a-z]+/' "$folder" --include='*.c' --include='*.h' --exclude='*_test.c' 2>/dev/null | grep -vE "#include \"($allowed)/" || true)
+    found=$(grep -rnE '^#include "[a-z]+/' "$folder" --include='*.c' --include='*.h' --exclude='*_test.c' 2>/dev/null |
+        grep -vE "#include \"($allowed)/" || true)
     if [ -n "$found" ]; then
         echo "$found"
         bad=1

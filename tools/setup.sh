@@ -1,5 +1,6 @@
 #!/bin/sh
-# setup.sh build|fuzz|trace|official|exporter: installs what that step needs and is missing; says exactly what is missing where it may not install.
+# setup.sh build|fuzz|trace|official|exporter: installs what that step needs and is missing; says exactly what is missing where it may not
+# install.
 #   build     Debian packages for compiling and testing
 #   isa       compilers and emulators for other instruction sets (make test-isa)
 #   trace     .venv with the transformers library (no PyTorch)
@@ -7,7 +8,8 @@
 #   exporter  .venv-exporter with the official exporter (make bench-export)
 set -eu
 cd "$(dirname "$0")/.."
-packages="gcc cmake ninja-build pkg-config python3 python3-venv python3-dev libjansson-dev libpcre2-dev libutf8proc-dev libcmocka-dev libseccomp-dev"
+packages="gcc cmake ninja-build pkg-config python3 python3-venv python3-dev libjansson-dev libpcre2-dev libutf8proc-dev libcmocka-dev \
+libseccomp-dev"
 fuzz_packages="clang libclang-rt-14-dev"
 isa_packages="make libsimde-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
@@ -31,7 +33,8 @@ install_packages() {
     say "installing$missing"
     export DEBIAN_FRONTEND=noninteractive
     # shellcheck disable=SC2086
-    { apt-get install -y --no-install-recommends $missing || { apt-get update && apt-get install -y --no-install-recommends $missing; }; } >setup.log 2>&1 ||
+    { apt-get install -y --no-install-recommends $missing ||
+        { apt-get update && apt-get install -y --no-install-recommends $missing; }; } >setup.log 2>&1 ||
         { cat setup.log >&2; say "could not install:$missing"; exit 1; }
     rm -f setup.log
 }

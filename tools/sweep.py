@@ -67,7 +67,8 @@ def one(kind, task, folder, recipe, official):
     image = task in ("object-detection", "image-classification", "image-segmentation")
     flags = ("--max_seq_len", 64) if task == "text-generation" else ("--image_size", architectures.IMAGE) if image else ()
     try:
-        code, out, err = run("export", "--model", folder, "--task", architectures.NAMED.get(task, task), "--recipe", recipe, *flags, "-o", os.path.join(folder, "out"))
+        code, out, err = run("export", "--model", folder, "--task", architectures.NAMED.get(task, task), "--recipe", recipe, *flags, "-o",
+                             os.path.join(folder, "out"))
         if code:
             return dict(stage="export", code=code, message=err.strip().splitlines()[0] if err.strip() else "", more=err[-1500:])
         took = time.time() - start

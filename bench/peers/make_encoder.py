@@ -11,7 +11,8 @@ SHAPES = {
     "vit-base": lambda: t.ViTForImageClassification(t.ViTConfig(num_labels=1000)),
     "mobilevit": lambda: t.MobileViTForImageClassification(t.MobileViTConfig(num_labels=1000)),
     "efficientnet-b0": lambda: t.EfficientNetForImageClassification(
-        t.EfficientNetConfig(num_labels=1000, width_coefficient=1.0, depth_coefficient=1.0, image_size=224, hidden_dim=1280, dropout_rate=0.2)),
+        t.EfficientNetConfig(num_labels=1000, width_coefficient=1.0, depth_coefficient=1.0, image_size=224, hidden_dim=1280,
+                             dropout_rate=0.2)),
     "bert-base": lambda: t.BertForMaskedLM(t.BertConfig()),
     "whisper-tiny": lambda: t.WhisperForConditionalGeneration(t.WhisperConfig()),
 }

@@ -1,5 +1,5 @@
-// Times a program on the official runtime's C++ libraries (the executorch wheel). In: FILE METHOD THREADS RUNS [SHAPE...]; inputs as etch makes
-// them (cli/synth.h). Out: one JSON object: load and call times in milliseconds, anonymous memory.
+// Times a program on the official runtime's C++ libraries (the executorch wheel). In: FILE METHOD THREADS RUNS [SHAPE...]; inputs as etch
+// makes them (cli/synth.h). Out: one JSON object: load and call times in milliseconds, anonymous memory.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>

@@ -1,4 +1,5 @@
-"""Times a decoder on the official runtime through its Python binding, the only way to its custom operators (sdpa_with_kv_cache needs PyTorch).
+"""Times a decoder on the official runtime through its Python binding, the only way to its custom operators (sdpa_with_kv_cache needs
+PyTorch).
 
     python official.py FILE.pte THREADS STEPS RUNS PROMPT...
 

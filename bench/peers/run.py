@@ -3,9 +3,10 @@
     .venv-official/bin/python bench/peers/run.py [--threads N] [--pairs N] [--runs N] [--json] SHAPE...
 
 Shapes: smollm2-135m qwen3-0.6b (decoders: 8da4w + 8w against the same .pte and Q4_0) vit-base mobilevit efficientnet-b0 bert-base
-whisper-tiny (fp32: the same .pte, and eager). Whatever it needs is made in build/bench and kept there: models, programs, the official runner
-(its C++ libraries are in the executorch wheel; decoders go through the Python binding, see official.py) and llama.cpp (from the source package
-llama-cpp-python). Each pair runs all peers one after the other; a ratio is the median over pairs, with the least and the largest.
+whisper-tiny (fp32: the same .pte, and eager). Whatever it needs is made in build/bench and kept there: models, programs, the official
+runner (its C++ libraries are in the executorch wheel; decoders go through the Python binding, see official.py) and llama.cpp (from the
+source package llama-cpp-python). Each pair runs all peers one after the other; a ratio is the median over pairs, with the least and the
+largest.
 """
 import argparse
 import glob
@@ -29,7 +30,8 @@ ENCODERS = {
     "efficientnet-b0": ("image-classification", "forward", ""), "bert-base": ("fill-mask", "forward", "1x128,1x128"),
     "whisper-tiny": ("automatic-speech-recognition", "encoder", ""),
 }
-HEADLINE = ["--use_custom_sdpa", "--use_custom_kv_cache", "--qlinear", "8da4w", "--qembedding", "8w", "--qparams", "minmax", "--max_seq_len", "2048"]
+HEADLINE = ["--use_custom_sdpa", "--use_custom_kv_cache", "--qlinear", "8da4w", "--qembedding", "8w", "--qparams", "minmax",
+            "--max_seq_len", "2048"]
 
 
 def say(text):
@@ -58,9 +60,10 @@ def official_runner(path):
     package = os.path.dirname(executorch.__file__) if executorch.__file__ else list(executorch.__path__)[0]
     include, lib = os.path.join(package, "include"), os.path.join(package, "lib")
     libraries = [f for f in sorted(glob.glob(lib + "/libexecutorch*.so")) if "openvino" not in f and "qnn" not in f]
-    run("g++", "-std=c++17", "-O2", "-w", "-DC10_USING_CUSTOM_GENERATED_MACROS", "-DET_EVENT_TRACER_ENABLED", "-DET_USE_THREADPOOL", "-I" + include,
-        "-I" + os.path.join(include, "executorch/runtime/core/portable_type/c10"), os.path.join(HERE, "official.cpp"), "-o", path, "-Wl,--no-as-needed",
-        *libraries, "-Wl,-rpath," + lib)
+    run("g++", "-std=c++17", "-O2", "-w", "-DC10_USING_CUSTOM_GENERATED_MACROS", "-DET_EVENT_TRACER_ENABLED", "-DET_USE_THREADPOOL",
+        "-I" + include,
+        "-I" + os.path.join(include, "executorch/runtime/core/portable_type/c10"), os.path.join(HERE, "official.cpp"), "-o", path,
+        "-Wl,--no-as-needed", *libraries, "-Wl,-rpath," + lib)
 
 
 def llama_bench(path):
@@ -72,21 +75,25 @@ def llama_bench(path):
     build = os.path.join(folder, "build")
     # GCC 12 loses the tile configuration of llama.cpp's AMX code (an illegal instruction at its first product); clang keeps it.
     compilers = ["-DCMAKE_C_COMPILER=clang", "-DCMAKE_CXX_COMPILER=clang++"] if shutil.which("clang++") else []
-    run("cmake", "-S", source, "-B", build, *compilers, "-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", "-DBUILD_SHARED_LIBS=OFF", "-DLLAMA_CURL=OFF",
+    run("cmake", "-S", source, "-B", build, *compilers, "-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", "-DBUILD_SHARED_LIBS=OFF",
+        "-DLLAMA_CURL=OFF",
         "-DLLAMA_OPENSSL=OFF", "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_BUILD_SERVER=OFF")
     run("cmake", "--build", build, "--target", "llama-bench", "-j", str(os.cpu_count()))
     os.symlink(next(f for f in glob.glob(build + "/**/llama-bench", recursive=True) if os.path.isfile(f)), path)
 
 
 def encoder_program(shape, task):
-    model = made(f"{shape}/model/config.json", lambda p: run(sys.executable, os.path.join(HERE, "make_encoder.py"), shape, os.path.dirname(p)))
-    export = lambda p: run(ETCH, "export", "--model", os.path.dirname(model), "--task", task, "--recipe", "xnnpack", "-o", os.path.dirname(p))  # noqa: E731
-    return os.path.dirname(model), made(f"{shape}/out/model.pte", export)
+    model = made(f"{shape}/model/config.json",
+                 lambda p: run(sys.executable, os.path.join(HERE, "make_encoder.py"), shape, os.path.dirname(p)))
+    command = [ETCH, "export", "--model", os.path.dirname(model), "--task", task, "--recipe", "xnnpack", "-o"]
+    return os.path.dirname(model), made(f"{shape}/out/model.pte", lambda p: run(*command, os.path.dirname(p)))
 
 
 def decoder_program(shape):
-    model = made(f"{shape}/model/config.json", lambda p: run(sys.executable, os.path.join(ROOT, "bench", "make_model.py"), shape, os.path.dirname(p)))
-    return made(f"{shape}/out/model.pte", lambda p: run(ETCH, "export", "--model", os.path.dirname(model), *HEADLINE, "-o", os.path.dirname(p)))
+    model = made(f"{shape}/model/config.json",
+                 lambda p: run(sys.executable, os.path.join(ROOT, "bench", "make_model.py"), shape, os.path.dirname(p)))
+    command = [ETCH, "export", "--model", os.path.dirname(model), *HEADLINE, "-o"]
+    return made(f"{shape}/out/model.pte", lambda p: run(*command, os.path.dirname(p)))
 
 
 def etch_bench(*args):
@@ -98,7 +105,8 @@ def encoder_pair(shape, a):
     model, pte = encoder_program(shape, task)
     threads, runs = str(a.threads), str(a.runs)
     runner = made("official", official_runner)
-    ours = etch_bench(pte, "-t", threads, "-n", runs, "--method", method, *(["--shapes", sizes] if sizes else []))["methods"][0]["ms"]["p50"]
+    ours = etch_bench(pte, "-t", threads, "-n", runs, "--method", method,
+                      *(["--shapes", sizes] if sizes else []))["methods"][0]["ms"]["p50"]
     theirs = json.loads(run(runner, pte, method, threads, runs, *(sizes.split(",") if sizes else [])))
     eager = json.loads(run(sys.executable, os.path.join(HERE, "eager.py"), model, threads, runs))
     return {"etch ms": ours, "official ms": statistics.median(theirs["ms"]), "eager ms": statistics.median(eager["ms"])}
@@ -109,10 +117,13 @@ def decoder_pair(shape, a):
     bench = made("llama.cpp/llama-bench", llama_bench)
     q4 = made(f"{shape}/q4_0.gguf", lambda p: run(sys.executable, os.path.join(HERE, "make_gguf.py"), shape, p))
     ours = etch_bench(pte, "-t", threads, "-n", str(a.runs), "--tokens", "64")
-    theirs = json.loads(run(sys.executable, os.path.join(HERE, "official.py"), pte, threads, "32", str(a.runs), "128", "512").splitlines()[-1])
-    llama = {(r["n_prompt"], r["n_gen"]): r["avg_ts"] for r in json.loads(run(bench, "-m", q4, "-t", threads, "-p", "128,512", "-n", "64", "-r", str(a.runs),
+    theirs = json.loads(run(sys.executable, os.path.join(HERE, "official.py"), pte, threads, "32", str(a.runs), "128",
+                            "512").splitlines()[-1])
+    llama = {(r["n_prompt"], r["n_gen"]): r["avg_ts"]
+             for r in json.loads(run(bench, "-m", q4, "-t", threads, "-p", "128,512", "-n", "64", "-r", str(a.runs),
                                                                                "-o", "json"))}
-    out = {"etch load to first token ms": ours["load_to_first_token_ms"], "official load to first token ms": theirs["load_to_first_token_ms"],
+    out = {"etch load to first token ms": ours["load_to_first_token_ms"],
+           "official load to first token ms": theirs["load_to_first_token_ms"],
            "etch memory MiB": ours["peak_anonymous_bytes"] / 2**20, "official memory MiB": theirs["anonymous_mib"],
            "bandwidth share": ours["bandwidth_share"], "official binding ms": theirs["binding_ms"]}
     for p in ours["prefill"]:

@@ -71,7 +71,8 @@ void test_kern_ew__quantize_row_gives_the_same_bits_everywhere(void **state)
     srand(3);
     for (size_t n = 0; n < MOST; n += n < 70 ? 1 : 37) {
         for (int kind = 0; kind < 4; kind++) {
-            for (size_t i = 0; i < n; i++) x[i] = ((float)rand() / (float)RAND_MAX - (kind == 1 ? 0.0f : 0.4f)) * (kind == 2 ? 1e30f : 3.0f);
+            for (size_t i = 0; i < n; i++)
+                x[i] = ((float)rand() / (float)RAND_MAX - (kind == 1 ? 0.0f : 0.4f)) * (kind == 2 ? 1e30f : 3.0f);
             if (kind == 3 && n) x[(size_t)rand() % n] = NAN, x[(size_t)rand() % n] = INFINITY;
             float s, s_want;
             int32_t z, z_want;

@@ -16,22 +16,24 @@ typedef struct etch_nhwc {
     bool transposed;            // pixels and patches only: strides spread the input instead of skipping it
 } etch_nhwc;
 
-// Sets rows[0 ... n) to where, in the windows of output pixels [pixel, pixel + n) of n*oh*ow, number `at` of kh*kw*channels lies; `channel` is the first
-// input channel. Returns how many numbers of a window lie there side by side: the rest of a pixel, or of a row of pixels when all windows are
-// inside the image. A missing pixel is ETCH_NHWC_ZEROS zeros.
+// Sets rows[0 ... n) to where, in the windows of output pixels [pixel, pixel + n) of n*oh*ow, number `at` of kh*kw*channels lies; `channel`
+// is the first input channel. Returns how many numbers of a window lie there side by side: the rest of a pixel, or of a row of pixels when
+// all windows are inside the image. A missing pixel is ETCH_NHWC_ZEROS zeros.
 #define ETCH_NHWC_ZEROS 512
-int64_t etch_nhwc_runs_f32(const etch_nhwc *g, const float *x, int64_t channel, int64_t channels, int64_t pixel, int64_t n, int64_t at, const float **rows);
+int64_t etch_nhwc_runs_f32(const etch_nhwc *g, const float *x, int64_t channel, int64_t channels, int64_t pixel, int64_t n, int64_t at,
+                           const float **rows);
 // Output pixels [from, to) as rows of kh*kw*channels values; `channel` is the first input channel. Missing pixels: zero.
 // 8-bit input minus its zero point (one an image with `zeros` != NULL, else `zero`).
-void etch_nhwc_patches_q8(const etch_nhwc *g, const void *x, bool is_signed, const int32_t *zeros, int32_t zero, int64_t channel, int64_t channels,
-                          int64_t from, int64_t to, int16_t *out);
+void etch_nhwc_patches_q8(const etch_nhwc *g, const void *x, bool is_signed, const int32_t *zeros, int32_t zero, int64_t channel,
+                          int64_t channels, int64_t from, int64_t to, int16_t *out);
 
 // One row of kernels.def: fp32 loops of one instruction set. Output rows [from, to) of n*oh; results are cut to [lo, hi].
 typedef struct etch_nhwc_kernels {
     const char *name;
     unsigned needs;   // features (base/cpu.h)
     // Depthwise: filter [kh, kw, c], one output channel an input channel. bias may be NULL.
-    void (*depthwise)(const etch_nhwc *g, const float *x, const float *w, const float *bias, float lo, float hi, int64_t from, int64_t to, float *y);
+    void (*depthwise)(const etch_nhwc *g, const float *x, const float *w, const float *bias, float lo, float hi, int64_t from, int64_t to,
+                      float *y);
     // Pooling over the valid pixels of each window.
     void (*average)(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y);
     void (*max)(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y);
@@ -45,11 +47,11 @@ const etch_nhwc_kernels *etch_nhwc_select(unsigned features);
 const etch_nhwc_kernels *etch_nhwc_row(int i);
 
 // Depthwise with `mult` output channels an input channel: filter [kh, kw, c*mult], output channel oc reads input channel oc / mult.
-void etch_nhwc_depthwise_f32(const etch_nhwc *g, int64_t mult, const float *x, const float *w, const float *bias, float lo, float hi, int64_t from,
-                             int64_t to, float *y);
+void etch_nhwc_depthwise_f32(const etch_nhwc *g, int64_t mult, const float *x, const float *w, const float *bias, float lo, float hi,
+                             int64_t from, int64_t to, float *y);
 // Sums of (x - zero) * (w - w_zero) for one output row, [ow, c*mult].
-void etch_nhwc_depthwise_q8(const etch_nhwc *g, int64_t mult, const void *x, bool x_signed, int32_t zero, const void *w, bool w_signed, int32_t w_zero,
-                            int64_t row, int32_t *acc);
+void etch_nhwc_depthwise_q8(const etch_nhwc *g, int64_t mult, const void *x, bool x_signed, int32_t zero, const void *w, bool w_signed,
+                            int32_t w_zero, int64_t row, int32_t *acc);
 
 // Max pooling with the place of the largest; index: kernel column * kh + kernel row (the official runtime's order).
 void etch_nhwc_argmax(const etch_nhwc *g, const float *x, int64_t from, int64_t to, float *y, int32_t *index);

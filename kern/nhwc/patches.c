@@ -34,14 +34,16 @@ static inline int64_t under(int64_t o, int64_t k, int64_t stride, int64_t dilati
         }                                                                                             \
     }
 
-int64_t etch_nhwc_runs_f32(const etch_nhwc *g, const float *x, int64_t channel, int64_t channels, int64_t pixel, int64_t n, int64_t at, const float **rows)
+int64_t etch_nhwc_runs_f32(const etch_nhwc *g, const float *x, int64_t channel, int64_t channels, int64_t pixel, int64_t n, int64_t at,
+                           const float **rows)
 {
     static const float zeros[ETCH_NHWC_ZEROS];
     int64_t c = at % channels, ky = at / channels / g->kw, kx = at / channels % g->kw;
     int64_t image = pixel / (g->oh * g->ow), oy = pixel / g->ow % g->oh, ox = pixel % g->ow;
     bool is_whole = channels == g->c && g->dw == 1 && !g->transposed, is_padded = false;
     for (int64_t r = 0; r < n; r++) {
-        int64_t iy = under(oy, ky, g->sh, g->dh, g->top, g->h, g->transposed), ix = under(ox, kx, g->sw, g->dw, g->left, g->w, g->transposed);
+        int64_t iy = under(oy, ky, g->sh, g->dh, g->top, g->h, g->transposed),
+        ix = under(ox, kx, g->sw, g->dw, g->left, g->w, g->transposed);
         is_padded |= iy < 0 || ix < 0;
         // Outside in height, all of the row is zeros.
         is_whole &= iy < 0 || (ix >= 0 && ix + g->kw - kx <= g->w);
@@ -56,8 +58,8 @@ int64_t etch_nhwc_runs_f32(const etch_nhwc *g, const float *x, int64_t channel, 
     return is_padded && run > ETCH_NHWC_ZEROS ? ETCH_NHWC_ZEROS : run;
 }
 
-void etch_nhwc_patches_q8(const etch_nhwc *g, const void *x, bool is_signed, const int32_t *zeros, int32_t zero, int64_t channel, int64_t channels,
-                          int64_t from, int64_t to, int16_t *out)
+void etch_nhwc_patches_q8(const etch_nhwc *g, const void *x, bool is_signed, const int32_t *zeros, int32_t zero, int64_t channel,
+                          int64_t channels, int64_t from, int64_t to, int16_t *out)
 {
     const int8_t *s = x;
     const uint8_t *u = x;

@@ -1,4 +1,5 @@
-// In: an image and a window. Out: depthwise convolution, pooling and resize of a range of output rows. Only pixels inside the image are visited.
+// In: an image and a window. Out: depthwise convolution, pooling and resize of a range of output rows. Only pixels inside the image are
+// visited.
 #include "kern/nhwc/rows.h"
 
 #include <math.h>
@@ -25,8 +26,8 @@ static inline float cut(float v, float lo, float hi) { return v < lo ? lo : v > 
         }                                                                                        \
     }
 
-void etch_nhwc_depthwise_f32(const etch_nhwc *g, int64_t mult, const float *x, const float *w, const float *bias, float lo, float hi, int64_t from,
-                             int64_t to, float *y)
+void etch_nhwc_depthwise_f32(const etch_nhwc *g, int64_t mult, const float *x, const float *w, const float *bias, float lo, float hi,
+                             int64_t from, int64_t to, float *y)
 {
     int64_t oc = g->c * mult;
     PIXELS(oc, {
@@ -40,8 +41,8 @@ void etch_nhwc_depthwise_f32(const etch_nhwc *g, int64_t mult, const float *x, c
     })
 }
 
-void etch_nhwc_depthwise_q8(const etch_nhwc *g, int64_t mult, const void *x, bool x_signed, int32_t zero, const void *w, bool w_signed, int32_t w_zero,
-                            int64_t row_, int32_t *acc)
+void etch_nhwc_depthwise_q8(const etch_nhwc *g, int64_t mult, const void *x, bool x_signed, int32_t zero, const void *w, bool w_signed,
+                            int32_t w_zero, int64_t row_, int32_t *acc)
 {
     int64_t oc = g->c * mult, from = row_, to = row_ + 1;
     const int8_t *xs = x, *ws = w;

@@ -63,8 +63,8 @@ static void unpack_Q8_0(const uint8_t *b, int16_t *q, float *scales, float *offs
     for (int j = 0; j < 32; j++) q[j] = (int8_t)b[2 + j];
 }
 
-// Eight 6-bit scales and eight 6-bit minima in 12 bytes: the first four of each in the low bits of bytes 0-3 and 4-7, the others in the nibbles of
-// bytes 8-11 with their two high bits on top of bytes 0-3 and 4-7.
+// Eight 6-bit scales and eight 6-bit minima in 12 bytes: the first four of each in the low bits of bytes 0-3 and 4-7, the others in the
+// nibbles of bytes 8-11 with their two high bits on top of bytes 0-3 and 4-7.
 static void k_scales(const uint8_t *s, float d, float dmin, float *scales, float *offsets)
 {
     for (int j = 0; j < 4; j++) {
@@ -75,7 +75,8 @@ static void k_scales(const uint8_t *s, float d, float dmin, float *scales, float
     }
 }
 
-// Four runs of 32 bytes: a run holds 32 values in its low nibbles, then 32 in its high ones. `high`: bit i of byte l is the fifth bit of value 32 i + l.
+// Four runs of 32 bytes: a run holds 32 values in its low nibbles, then 32 in its high ones. `high`: bit i of byte l is the fifth bit of
+// value 32 i + l.
 static void nibbles_256(const uint8_t *b, const uint8_t *high, int16_t *q)
 {
     for (int i = 0; i < 8; i++)
@@ -97,8 +98,8 @@ static void unpack_Q5_K(const uint8_t *b, int16_t *q, float *scales, float *offs
     nibbles_256(b + 48, b + 16, q);
 }
 
-// 128 bytes of low nibbles · 64 bytes of high bit pairs · 16 i8 scales · f16 d; integer - 32. In each half of 128 values, 64 bytes hold values l and
-// 64 + l in their nibbles, and byte l of the pairs holds those of values l, 32 + l, 64 + l, 96 + l.
+// 128 bytes of low nibbles · 64 bytes of high bit pairs · 16 i8 scales · f16 d; integer - 32. In each half of 128 values, 64 bytes hold
+// values l and 64 + l in their nibbles, and byte l of the pairs holds those of values l, 32 + l, 64 + l, 96 + l.
 static void unpack_Q6_K(const uint8_t *b, int16_t *q, float *scales, float *offsets)
 {
     const float d = half_at(b + 208);

@@ -6,7 +6,8 @@ void etch_packed_from_blocks(const etch_block *b, const etch_tensor *t, etch_pac
 {
     int64_t rows = 1, width = t->sizes[t->rank - 1].v;
     for (int i = 0; i < t->rank - 1; i++) rows *= t->sizes[i].v;
-    *out = (etch_packed){ .rows = rows, .cols = width / b->bytes * b->values, .group = b->group, .name = b->name, .block = b, .bytes = t->data };
+    *out = (etch_packed){ .rows = rows, .cols = width / b->bytes * b->values, .group = b->group, .name = b->name, .block = b,
+                          .bytes = t->data };
 }
 
 bool etch_packed_format_parse(etch_str name, etch_packed_format *out)
@@ -20,19 +21,20 @@ bool etch_packed_format_parse(etch_str name, etch_packed_format *out)
     return false;
 }
 
-etch_status *etch_packed_from_columns(etch_packed_format format, int bits, const etch_tensor *words, const etch_tensor *zeros, const etch_tensor *scales,
-                                      const etch_tensor *group_of, etch_packed *out)
+etch_status *etch_packed_from_columns(etch_packed_format format, int bits, const etch_tensor *words, const etch_tensor *zeros,
+                                      const etch_tensor *scales, const etch_tensor *group_of, etch_packed *out)
 {
     const int64_t per = 32 / bits, groups = scales->sizes[0].v;
-    *out = (etch_packed){ .rows = scales->sizes[1].v, .cols = words->sizes[0].v * (format == ETCH_PACKED_AWQ ? 1 : per), .format = format, .bits = bits,
-                          .words = words->data, .zeros = zeros->data, .scales = scales->data, .scale_dtype = scales->dtype };
+    *out = (etch_packed){ .rows = scales->sizes[1].v, .cols = words->sizes[0].v * (format == ETCH_PACKED_AWQ ? 1 : per), .format = format,
+                          .bits = bits, .words = words->data, .zeros = zeros->data, .scales = scales->data, .scale_dtype = scales->dtype };
     out->name = format == ETCH_PACKED_AWQ ? "AWQ 4 bits" : bits == 4 ? "GPTQ 4 bits" : "GPTQ 8 bits";
     out->group = 1;
     bool in_order = out->cols && out->cols % groups == 0;
     if (in_order) out->group = out->cols / groups;
     for (int64_t k = 0; group_of && k < out->cols; k++) {
         int32_t g = ((const int32_t *)group_of->data)[k];
-        if (g < 0 || g >= groups) return ETCH_ERR(ETCH_INVALID, "column %lld belongs to group %d of %lld", (long long)k, g, (long long)groups);
+        if (g < 0 || g >= groups)
+            return ETCH_ERR(ETCH_INVALID, "column %lld belongs to group %d of %lld", (long long)k, g, (long long)groups);
         in_order = in_order && g == k / out->group;
     }
     if (in_order) return NULL;
@@ -92,7 +94,8 @@ void etch_packed_row(const etch_packed *p, int64_t row, int16_t *q, float *scale
     else column_row(p, row, q, scales, offsets);
 }
 
-void etch_packed_values(const etch_packed *p, const int16_t *q, const float *scales, const float *offsets, int64_t from, int64_t to, float *out)
+void etch_packed_values(const etch_packed *p, const int16_t *q, const float *scales, const float *offsets, int64_t from, int64_t to,
+                        float *out)
 {
     for (int64_t at = from; at < to;) {
         const int64_t g = at / p->group, end = (g + 1) * p->group < to ? (g + 1) * p->group : to;

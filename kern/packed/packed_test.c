@@ -37,7 +37,8 @@ static void compare(const char *name, const etch_op *op, const etch_val *args, i
     assert_int_equal(out.sizes[0].v, rows);
     assert_int_equal(out.sizes[1].v, cols);
     for (int64_t i = 0; i < rows * cols; i++)
-        if (((float *)out.data)[i] != want[i]) fail_msg("%s: value %lld is %a, not %a", name, (long long)i, (double)((float *)out.data)[i], (double)want[i]);
+        if (((float *)out.data)[i] != want[i])
+            fail_msg("%s: value %lld is %a, not %a", name, (long long)i, (double)((float *)out.data)[i], (double)want[i]);
     free(out.data);
     free(want);
 }
@@ -75,7 +76,8 @@ static void check_columns(const char *name, char *format, int64_t rows, int64_t 
     assert_true(etch_packed_format_parse(etch_str_of(format), &f));
     assert_null(etch_packed_from_columns(f, (int)bits, &w, &z, &s, &g, &p));
     assert_int_equal(p.group, ordered ? cols / groups : 1);
-    const etch_val args[6] = { etch_val_tensor(&w), etch_val_tensor(&z), etch_val_tensor(&s), etch_val_tensor(&g), etch_val_int(bits), etch_val_str(etch_str_of(format)) };
+    const etch_val args[6] = { etch_val_tensor(&w), etch_val_tensor(&z), etch_val_tensor(&s), etch_val_tensor(&g), etch_val_int(bits),
+                               etch_val_str(etch_str_of(format)) };
     compare(name, etch_op_get(ETCH_OP_etch_dequantize_columns), args, 6, rows, cols);
     ((int32_t *)g.data)[1] = (int32_t)groups;
     etch_status *refused = etch_packed_from_columns(f, (int)bits, &w, &z, &s, &g, &p);

@@ -27,7 +27,8 @@ KERNEL(dequantize_blocks)
     ETCH_TRY(kern_tensor(args, 0, &t));
     ETCH_TRY(kern_str_opt(args, n_args, 1, &type));
     const etch_block *b = etch_block_named(type);
-    if (!b || t->rank < 1 || t->dtype != ETCH_U8 || kern_size(t, t->rank - 1) % b->bytes) return ETCH_ERR(ETCH_INVALID, "no rows of whole blocks");
+    if (!b || t->rank < 1 || t->dtype != ETCH_U8 || kern_size(t, t->rank - 1) % b->bytes)
+        return ETCH_ERR(ETCH_INVALID, "no rows of whole blocks");
     etch_packed p;
     etch_packed_from_blocks(b, t, &p);
     return all_rows(cx, &p, outs[0]);

@@ -1,8 +1,8 @@
 // Packed integers of a checkpoint in the layout of a scheme of ours, group by group, with no float copy of the weight.
 //
-// The integers of a group go as they are, with their scale, when the scheme can hold them: a group of the scheme lies within one of the source,
-// the source has no offset there, all integers are in range, and the sign of the scale is allowed (a scale that must be positive is negated
-// together with the integers). Any other group is dequantised and quantized again by the scheme's rule.
+// The integers of a group go as they are, with their scale, when the scheme can hold them: a group of the scheme lies within one of the
+// source, the source has no offset there, all integers are in range, and the sign of the scale is allowed (a scale that must be positive is
+// negated together with the integers). Any other group is dequantised and quantized again by the scheme's rule.
 #ifndef ETCH_KERN_PACKED_REPACK_H
 #define ETCH_KERN_PACKED_REPACK_H
 

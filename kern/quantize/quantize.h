@@ -12,7 +12,8 @@
 #include "base/str.h"
 
 typedef enum {
-    ETCH_QPARAMS_HQQ,     // half-quadratic, scale only: s from max|w| / 2^(bits-1), then up to 20 least-squares refits (default of the official exporter)
+    ETCH_QPARAMS_HQQ,     // half-quadratic, scale only: s from max|w| / 2^(bits-1), then up to 20 least-squares refits (default of the
+                          // official exporter)
     ETCH_QPARAMS_MINMAX,  // s = max|w| / ((qmax - qmin) / 2): torchao's symmetric affine rule
 } etch_qparams;
 

@@ -1,5 +1,5 @@
-// Against torchao's results (tools/golden/quantize.py). Scales: 1e-6 relative (another summation order); integers equal except where w / s falls
-// within 1e-4 of a rounding boundary.
+// Against torchao's results (tools/golden/quantize.py). Scales: 1e-6 relative (another summation order); integers equal except where w / s
+// falls within 1e-4 of a rounding boundary.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,11 +36,13 @@ void test_kern_quantize__equals_torchao(void **state)
             for (long i = 0; i < k; i++) want_q[i] = strtol(p, &p, 10);
             for (long i = 0; i < groups; i++) {
                 float want = strtof(p, &p);
-                if (fabsf(scales[i] - want) > 1e-6f * fabsf(want)) fail_msg("row %ld group %ld: scale %a, torchao %a", r, i, (double)scales[i], (double)want);
+                if (fabsf(scales[i] - want) > 1e-6f * fabsf(want))
+                    fail_msg("row %ld group %ld: scale %a, torchao %a", r, i, (double)scales[i], (double)want);
             }
             for (long i = 0; i < k; i++) {
                 float x = w[i] / scales[s.group ? i / s.group : 0];
-                if (q[i] != want_q[i] && fabsf(fabsf(x - floorf(x)) - 0.5f) > 1e-4f) fail_msg("row %ld column %ld: %d, torchao %ld", r, i, q[i], want_q[i]);
+                if (q[i] != want_q[i] && fabsf(fabsf(x - floorf(x)) - 0.5f) > 1e-4f)
+                    fail_msg("row %ld column %ld: %d, torchao %ld", r, i, q[i], want_q[i]);
             }
         }
         while (*p == '\n') p++;

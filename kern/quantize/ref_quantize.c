@@ -1,5 +1,5 @@
-// Kernels of the rows etch::quantize, etch::dequantize and etch::pack_nibbles: constant evaluation at export. Row-wise, so that the streaming
-// evaluator may call them on blocks of rows.
+// Kernels of the rows etch::quantize, etch::dequantize and etch::pack_nibbles: constant evaluation at export. Row-wise, so that the
+// streaming evaluator may call them on blocks of rows.
 #include "kern/check.h"
 #include "kern/quantize/quantize.h"
 
@@ -17,7 +17,8 @@ KERNEL(quantize)
     ETCH_TRY(etch_qparams_parse(rule, &s.rule));
     ETCH_TRY(kern_want_rank(w, "weight", 2, 2));
     int64_t n = kern_size(w, 0), k = kern_size(w, 1), groups = group ? k / group : 1;
-    if ((bits != 4 && bits != 8) || group < 0 || k < 1 || (group && k % group)) return ETCH_ERR(ETCH_INVALID, "quantize: bad bits or group");
+    if ((bits != 4 && bits != 8) || group < 0 || k < 1 || (group && k % group))
+        return ETCH_ERR(ETCH_INVALID, "quantize: bad bits or group");
     ETCH_TRY(kern_want_sizes(outs[0], "q", 2, (const int64_t[]){ n, k }));
     ETCH_TRY(kern_want_sizes(outs[1], "scales", 2, (const int64_t[]){ n, groups }));
     ETCH_TRY(kern_want_dtype(outs[0], "q", ETCH_I8));

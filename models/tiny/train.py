@@ -1,6 +1,7 @@
 """Trains the shipped example model: a small decoder with grouped key/value heads on the King James Bible.
 
-Text: Debian package `bible-kjv` (the translation of 1611; its copyright has expired). Run where PyTorch, transformers and tokenizers are installed:
+Text: Debian package `bible-kjv` (the translation of 1611; its copyright has expired). Run where PyTorch, transformers and tokenizers are
+installed:
 
     apt-get install bible-kjv && python models/tiny/train.py --out models/tiny
 

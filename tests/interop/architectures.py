@@ -82,8 +82,8 @@ MORE = {
     "llama4_text": dict(intermediate_size_mlp=128, num_local_experts=4, num_hidden_layers=2, attention_chunk_size=4),
     "bailing_hybrid": dict(_HYBRID), "lfm3": dict(_HYBRID, layer_types=["conv", "full_attention"]),
     # audio
-    **{kind: dict(conv_dim=(16, 16, 16), conv_stride=(5, 4, 4), conv_kernel=(10, 4, 4), num_feat_extract_layers=3, num_conv_pos_embeddings=8,
-                  num_conv_pos_embedding_groups=4, classifier_proj_size=32)
+    **{kind: dict(conv_dim=(16, 16, 16), conv_stride=(5, 4, 4), conv_kernel=(10, 4, 4), num_feat_extract_layers=3,
+                  num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4, classifier_proj_size=32)
        for kind in ("wav2vec2", "hubert", "wavlm", "unispeech", "unispeech-sat", "data2vec-audio", "wav2vec2-conformer")},
     "sew": dict(conv_dim=(16, 16, 16), conv_stride=(5, 4, 4), conv_kernel=(10, 4, 4), num_feat_extract_layers=3, num_conv_pos_embeddings=8,
                 num_conv_pos_embedding_groups=4, classifier_proj_size=32),
@@ -213,7 +213,8 @@ def _image(model):
 
 def _audio(model):
     """Two lengths where the input is samples or frames of any number; a spectrogram of the config's size else."""
-    g, frames, width = torch.Generator().manual_seed(7), getattr(model.config, "max_length", None), getattr(model.config, "num_mel_bins", None)
+    g = torch.Generator().manual_seed(7)
+    frames, width = getattr(model.config, "max_length", None), getattr(model.config, "num_mel_bins", None)
     if isinstance(frames, int) and isinstance(width, int) and frames > 20:
         shapes = [(1, frames, width)]
     elif model.main_input_name == "input_values":
@@ -247,7 +248,8 @@ def _seq2seq(model):
 
 
 CASES = {"text-generation": _generation, "fill-mask": _masked, "image-classification": _image, "object-detection": _detection,
-         "text-classification": _masked, "token-classification": _masked, "image-segmentation": _image, "ctc": _audio, "audio-classification": _audio,
+         "text-classification": _masked, "token-classification": _masked, "image-segmentation": _image, "ctc": _audio,
+         "audio-classification": _audio,
          "text2text-generation": _seq2seq, "automatic-speech-recognition": _seq2seq}
 
 

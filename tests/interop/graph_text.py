@@ -63,7 +63,8 @@ class Writer:
         params = {p.name: p for p in schema.arguments}
         bound = dict(zip((p.name for p in schema.arguments if not p.kwarg_only), node.args)) | dict(node.kwargs)
         second = schema.arguments[1] if len(schema.arguments) > 1 else None
-        if second is not None and str(second.type) == "Tensor" and not isinstance(bound.get(second.name), (torch.fx.Node, torch.Tensor, list)):
+        wanted = second is not None and str(second.type) == "Tensor"
+        if wanted and not isinstance(bound.get(second.name), (torch.fx.Node, torch.Tensor, list)):
             name = name.replace(".Tensor", ".Scalar")
         for p in schema.arguments:  # a number as first operand: 0-d data of the result's type
             if str(p.type) == "Tensor" and isinstance(bound.get(p.name), (int, float)) and p is not second:

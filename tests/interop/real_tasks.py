@@ -1,8 +1,10 @@
-"""etch's own task wrappers (trace/driver/tasks), run under the real PyTorch: each method that they trace is exported with torch.export instead.
+"""etch's own task wrappers (trace/driver/tasks), run under the real PyTorch: each method that they trace is exported with torch.export
+instead.
 
     programs("text-generation", folder, max_seq_len=64) -> {"forward": ExportedProgram}
 
-The wrappers are plain Python on the torch API but for the few functions of etch's torch._C that declare symbols and inputs; those are given here.
+The wrappers are plain Python on the torch API but for the few functions of etch's torch._C that declare symbols and inputs; those are given
+here.
 """
 import contextlib
 import importlib.util
@@ -77,7 +79,8 @@ def _driver():
     path = os.path.join(ROOT, "trace", "driver")
     package = types.ModuleType("etch_trace")
     package.__path__ = [path]
-    package.__spec__ = importlib.util.spec_from_file_location("etch_trace", os.path.join(path, "__init__.py"), submodule_search_locations=[path])
+    package.__spec__ = importlib.util.spec_from_file_location("etch_trace", os.path.join(path, "__init__.py"),
+                                                              submodule_search_locations=[path])
     sys.modules["etch_trace"] = package
     for name, function in {"symbol": Symbol, "item_symbol": _item_symbol, "input": _input}.items():
         setattr(torch._C, name, function)

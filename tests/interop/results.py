@@ -1,6 +1,8 @@
-"""What the tests found out about models, for docs/MODELS.md: the fixture `result` compares and remembers, BUILD/models.json holds what is remembered.
+"""What the tests found out about models, for docs/MODELS.md: the fixture `result` compares and remembers, BUILD/models.json holds what is
+remembered.
 
-models.json: {"MODEL TASK": {"model", "kind", "task", "note", "recipes": {RECIPE: largest difference}, "reason"}}; a reason where it is refused.
+models.json: {"MODEL TASK": {"model", "kind", "task", "note", "recipes": {RECIPE: largest difference}, "reason"}}; a reason where it is
+refused.
 """
 import json
 import os

@@ -54,7 +54,8 @@ REFUSED = {
     "led text2text-generation": ("encoder-decoder", ["modeling_led.py:", "data-dependent"]),
 }
 
-# Two of each kind with XNNPACK, the first of them with the portable recipe too; with ETCH_ALL_ARCHITECTURES=1 all with both (docs/MODELS.md).
+# Two of each kind with XNNPACK, the first of them with the portable recipe too; with ETCH_ALL_ARCHITECTURES=1 all with both
+# (docs/MODELS.md).
 ALL = bool(os.environ.get("ETCH_ALL_ARCHITECTURES"))
 CELLS = [(f"{name} {task}", recipe) for (_, task), names in CHOSEN.items() for recipe, some in (("xnnpack", 2), ("portable", 1))
          for name in names.split()[:None if ALL else some]]
@@ -71,9 +72,11 @@ def export(folder, task, recipe):
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory, request):
-    """exported(key, recipe) -> (folder, the export's outcome). The models of all collected tests are exported by two processes while tests run."""
+    """exported(key, recipe) -> (folder, the export's outcome). The models of all collected tests are exported by two processes while tests
+    run."""
     root = tmp_path_factory.mktemp("architectures")
-    wanted = [item.callspec.params for item in request.session.items if hasattr(item, "callspec") and "architecture" in item.callspec.params]
+    wanted = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")
+              and "architecture" in item.callspec.params]
     futures = {}
     with ThreadPoolExecutor(2) as pool:
         for params in wanted:

@@ -1,5 +1,5 @@
-"""An embedding model in both its uses, in the official runtime: as a generating decoder and as a text's vector. The recorded results are PyTorch eager's, and
-are computed again. float32 in another summation order: 1e-4 absolute and relative.
+"""An embedding model in both its uses, in the official runtime: as a generating decoder and as a text's vector. The recorded results are
+PyTorch eager's, and are computed again. float32 in another summation order: 1e-4 absolute and relative.
 """
 import os
 

@@ -1,6 +1,7 @@
 """Every decoder-only test model, both recipes, against PyTorch eager: in the official runtime and in etch's.
 
-float32 against float32 in another summation order; 1e-4 absolute and relative (design target) leaves a wide margin over what is seen (about 5e-6).
+float32 against float32 in another summation order; 1e-4 absolute and relative (design target) leaves a wide margin over what is seen (about
+5e-6).
 """
 import pytest
 import torch
@@ -58,7 +59,7 @@ def test_export_runs_in_both_runtimes(family, recipe, etch, result, tmp_path):
 def test_official_export_runs_in_both_runtimes(etch):
     """The fourth cell: a program of the official exporter, in its own runtime and in etch's."""
     import os
-    reference = os.environ.get("ETCH_REFERENCE") or os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))), "shared", "reference")
+    reference = os.environ.get("ETCH_REFERENCE") or os.path.join(os.path.dirname(__file__), "..", "..", "..", "shared", "reference")
     folder = os.path.join(reference, "official", "llama-portable")
     if not os.path.exists(folder):
         pytest.skip("the reference folder is absent")

@@ -1,9 +1,9 @@
-"""Generation past the sliding window and up to the last cache slot, token by token against PyTorch eager with the model's own cache; one step
-more is an error.
+"""Generation past the sliding window and up to the last cache slot, token by token against PyTorch eager with the model's own cache; one
+step more is an error.
 
 Every export takes chunks of 5, so that the second chunk of the prompt straddles the window of 6, then single tokens up to the cache's 24
-slots. float32, the default of `etch verify` (1e-4 of the largest logit; seen: 4e-6) in both runtimes. A flag that a model cannot take must be
-refused by name and reason.
+slots. float32, the default of `etch verify` (1e-4 of the largest logit; seen: 4e-6) in both runtimes. A flag that a model cannot take must
+be refused by name and reason.
 """
 import os
 import subprocess
@@ -106,7 +106,8 @@ def test_up_to_the_last_slot(name, etch, tmp_path):
 
 
 def failing(*args):
-    build = os.environ.get("ETCH_BUILD", os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "build"))
+    build = os.environ.get("ETCH_BUILD", os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+                                                      "build"))
     r = subprocess.run([os.path.join(build, "etch"), *map(str, args)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert r.returncode == 1, (args, r.returncode, r.stdout[-500:], r.stderr[-500:])
     return r.stderr

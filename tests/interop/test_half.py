@@ -1,9 +1,9 @@
 """--dtype float16 in the official runtime and in etch's, against PyTorch eager.
 
-The yardstick is float32 eager on the same float16 weights. PyTorch's own float16 eager is away from it by the roundings of its intermediates
-(2^-11 each), and so are the two runtimes, which round at other places: neither may be further away than twice what PyTorch is (relative RMS
-over all outputs; seen for all 38 reference families: 0.4 to 1.3 times, cvt with two logits 2.6) plus one rounding. A runtime that computed
-something else would be further away by orders of magnitude. ETCH_HALF="llama cvt ..." runs other families.
+The yardstick is float32 eager on the same float16 weights. PyTorch's own float16 eager is away from it by the roundings of its
+intermediates (2^-11 each), and so are the two runtimes, which round at other places: neither may be further away than twice what PyTorch is
+(relative RMS over all outputs; seen for all 38 reference families: 0.4 to 1.3 times, cvt with two logits 2.6) plus one rounding. A runtime
+that computed something else would be further away by orders of magnitude. ETCH_HALF="llama cvt ..." runs other families.
 """
 import copy
 import json
@@ -120,8 +120,8 @@ def test_half_precision(name, kind, etch, tmp_path):
 
 @pytest.mark.parametrize("name, scheme", [("llama", "8da4w"), ("gpt2", "8da8w")])
 def test_float16_quantized(name, scheme, etch, tmp_path):
-    """Against the float32 export of the same float16 weights, hence the same integers: 2 % relative RMS (seen: 1.3 %), since activations that
-    float16 moved round otherwise."""
+    """Against the float32 export of the same float16 weights, hence the same integers: 2 % relative RMS (seen: 1.3 %), since activations
+    that float16 moved round otherwise."""
     model, task = saved(name, tmp_path / "model", torch.float16)
     outs = {}
     for dtype in ("float32", "float16"):

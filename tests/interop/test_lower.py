@@ -58,7 +58,8 @@ class Decoder(nn.Module):
         super().__init__()
         self.d, self.h, self.kv, self.hd, self.cache = d, heads, kv, d // heads, cache
         self.emb = nn.Embedding(vocab, d)
-        self.q, self.k, self.v, self.o = nn.Linear(d, d), nn.Linear(d, kv * self.hd), nn.Linear(d, kv * self.hd), nn.Linear(d, d, bias=False)
+        self.q, self.k, self.v = nn.Linear(d, d), nn.Linear(d, kv * self.hd), nn.Linear(d, kv * self.hd)
+        self.o = nn.Linear(d, d, bias=False)
         self.up, self.gate, self.down = nn.Linear(d, 64, bias=False), nn.Linear(d, 64, bias=False), nn.Linear(64, d, bias=False)
         self.n1, self.n2 = Norm(d), Norm(d)
         self.register_buffer("inv", 1.0 / 10000 ** (torch.arange(0, self.hd, 2).float() / self.hd))
@@ -93,7 +94,8 @@ class Decoder(nn.Module):
 def test_decoder(etch, tmp_path, recipe):
     torch.manual_seed(0)
     m = Decoder()
-    calls = [(torch.randint(0, 50, (1, 6)), torch.arange(6)), (torch.randint(0, 50, (1, 1)), torch.tensor([6])), (torch.randint(0, 50, (1, 3)), torch.arange(7, 10))]
+    calls = [(torch.randint(0, 50, (1, 6)), torch.arange(6)), (torch.randint(0, 50, (1, 1)), torch.tensor([6])),
+             (torch.randint(0, 50, (1, 3)), torch.arange(7, 10))]
     s = Dim("s", min=1, max=15)
     check(etch, tmp_path, m, calls, recipe, {"ids": {1: s}, "pos": {0: s}}, atol=1e-4)
 
@@ -138,8 +140,8 @@ ELEMENTWISE = {
     "activations": lambda x, y: (x.relu(), x.clamp(-0.5, 0.7), x.sigmoid(), x.tanh(), nn.functional.gelu(x), nn.functional.silu(x),
                                  nn.functional.leaky_relu(x, 0.2)),
     "math": lambda x, y: (x.abs().sqrt(), (x.abs() + 1).rsqrt(), x.exp(), (x.abs() + 1).log(), x.sin(), x.cos(), x.floor(), x.ceil(), -x),
-    "shapes": lambda x, y: (x.transpose(0, 1) + 1, x.reshape(2, -1, 40) * 2, torch.cat([x, y, x], 1) + 0, x[:, 3:17] * 1.5, x.unsqueeze(1) + y,
-                            x[:, 5] * 2),
+    "shapes": lambda x, y: (x.transpose(0, 1) + 1, x.reshape(2, -1, 40) * 2, torch.cat([x, y, x], 1) + 0, x[:, 3:17] * 1.5,
+                            x.unsqueeze(1) + y, x[:, 5] * 2),
     "reductions": lambda x, y: (x.mean(-1), x.mean(-1, keepdim=True) + y, x.softmax(-1), x.sum(-1), x.amax(1), x.argmax(-1)),
     "cat7": lambda x, y: torch.cat([x, y, x * 2, y, x, y, x], dim=0) * 2,
     "interleave": lambda x, y: (torch.stack((-x[:, 1::2], x[:, ::2]), dim=-1).flatten(-2) * y, torch.stack([x, y, x * 2], 1) + 1),
@@ -160,7 +162,8 @@ def test_ops(etch, tmp_path, recipe, name):
 def test_ops_dynamic(etch, tmp_path, recipe, name):
     torch.manual_seed(0)
     s = Dim("s", min=1, max=64)
-    check(etch, tmp_path, Ops(ELEMENTWISE[name]), [(torch.randn(n, 40), torch.randn(n, 40)) for n in (30, 1, 64)], recipe, ((({0: s}, {0: s})),))
+    check(etch, tmp_path, Ops(ELEMENTWISE[name]), [(torch.randn(n, 40), torch.randn(n, 40)) for n in (30, 1, 64)], recipe,
+          ((({0: s}, {0: s})),))
 
 
 class Counter(nn.Module):

@@ -1,5 +1,6 @@
-"""multimodal-text-to-text on tiny models with an image or audio encoder: exported by the command line, run end to end (encode, embed, splice, generate) in
-the official runtime and in etch's, against PyTorch eager. float32 in another summation order: 1e-4 absolute and relative; about 1e-5 is seen.
+"""multimodal-text-to-text on tiny models with an image or audio encoder: exported by the command line, run end to end (encode, embed,
+splice, generate) in the official runtime and in etch's, against PyTorch eager. float32 in another summation order: 1e-4 absolute and
+relative; about 1e-5 is seen.
 """
 import json
 import os
@@ -54,7 +55,8 @@ def check_metadata(name, program):
         processor = json.load(f)
     text = config["text_config"]
     want = {"modality": "vision" if "vision_config" in config else "audio", "get_max_seq_len": 64, "get_vocab_size": text["vocab_size"],
-            "get_n_layers": text["num_hidden_layers"], "get_bos_id": text["bos_token_id"], "get_n_kv_heads": text["num_key_value_heads"], "use_kv_cache": 1}
+            "get_n_layers": text["num_hidden_layers"], "get_bos_id": text["bos_token_id"], "get_n_kv_heads": text["num_key_value_heads"],
+            "use_kv_cache": 1}
     for key, value in {**want, **processor}.items():
         if value is None:
             assert key not in program.methods()
@@ -100,12 +102,14 @@ ENCODER = ["--qlinear_encoder", "8da4w,8da8w", "--qlinear_encoder_group_size", 3
 
 @pytest.mark.parametrize("name", NAMES)
 def test_quantized_parts(name, folder, etch, tmp_path):
-    """--qlinear leaves the encoder in float; with --qlinear_encoder both runtimes agree on it (5e-3 of the largest value, as in test_quantized.py)."""
+    """--qlinear leaves the encoder in float; with --qlinear_encoder both runtimes agree on it (5e-3 of the largest value, as in
+    test_quantized.py)."""
     io = load_file(os.path.join(weights.MULTIMODAL, name, "golden.safetensors"))
     calls = sorted((int(k[1:k.index(".")]), k.split(".")[1]) for k in io if k.endswith("out0"))
     encoder = calls[0][1]
     for flags in ([], [*ENCODER, "--qembedding_encoder", "8w"] if name == "gemma3" else ENCODER):
-        etch("export", "--model", folder(name), "--task", "multimodal-text-to-text", "--max_seq_len", 64, *QUANTIZED, *flags, "-o", tmp_path)
+        etch("export", "--model", folder(name), "--task", "multimodal-text-to-text", "--max_seq_len", 64, *QUANTIZED, *flags, "-o",
+             tmp_path)
         with open(tmp_path / "report.json") as f:
             weights_of = [(w["name"], w["scheme"]) for w in json.load(f)["weights"]]  # a tied table has two entries
         text = {scheme for key, scheme in weights_of if "language_model" in key or "lm_head" in key}

@@ -1,8 +1,9 @@
 """The oracle of the tracer: PyTorch's own graph of the same task wrapper, through the same passes, has the same operators.
 
-For each family the wrapper of etch's task is run under the real PyTorch (real_tasks.py), exported with torch.export, saved as .pt2 and lowered with
-`etch export --pt2`; its graph after the passes is compared, operator by operator, with that of `etch export --model`. The program of the .pt2 runs in
-the official runtime and in etch's, against PyTorch eager at 1e-4 absolute and relative (float32 in another order of summation).
+For each family the wrapper of etch's task is run under the real PyTorch (real_tasks.py), exported with torch.export, saved as .pt2 and
+lowered with `etch export --pt2`; its graph after the passes is compared, operator by operator, with that of `etch export --model`. The
+program of the .pt2 runs in the official runtime and in etch's, against PyTorch eager at 1e-4 absolute and relative (float32 in another
+order of summation).
 
 A few families in CI; ETCH_ALL=1 runs all, and ETCH_ORACLE=FILE writes the table of docs/ORACLE.md.
 """
@@ -100,7 +101,8 @@ def test_same_operators_and_same_numbers(name, folder, etch, tmp_path):  # noqa:
     for method, found in theirs.items():
         different = {op: (ours[method][op], found[op]) for op in sorted(set(ours[method]) | set(found)) if ours[method][op] != found[op]}
         assert set(different) <= set(REASONS), f"{name}, {method}: operators (traced, PyTorch's): {different}"
-        ROWS.append((name, task, method, sum(found.values()), "; ".join(f"{op} {a}/{b}" for op, (a, b) in different.items()) or "none", worst, seconds))
+        ROWS.append((name, task, method, sum(found.values()), "; ".join(f"{op} {a}/{b}" for op, (a, b) in different.items()) or "none",
+                     worst, seconds))
 
 
 @pytest.fixture(scope="session", autouse=True)

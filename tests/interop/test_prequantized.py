@@ -1,7 +1,8 @@
-"""GGUF files, GPTQ and AWQ checkpoints against PyTorch: exported as floats, both runtimes give the logits of eager on the weights that the integers stand for
-(1e-4 of the largest logit: f32 sums in another order). For GGUF, eager is what transformers itself loads of the file, with the gguf package's dequantisation.
-With 8da4w the kept integers are multiplied: eager on those weights with bf16 scales and inputs rounded to 8 bits by row, 2 % relative RMS (a rounding tie
-may fall to the other side).
+"""GGUF files, GPTQ and AWQ checkpoints against PyTorch: exported as floats, both runtimes give the logits of eager on the weights that the
+integers stand for (1e-4 of the largest logit: f32 sums in another order). For GGUF, eager is what transformers itself loads of the file,
+with the gguf package's dequantisation.
+With 8da4w the kept integers are multiplied: eager on those weights with bf16 scales and inputs rounded to 8 bits by row, 2 % relative RMS
+(a rounding tie may fall to the other side).
 """
 import json
 import os
@@ -32,7 +33,8 @@ def write(folder, config, tensors=None):
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(config))
     if tensors:
-        save_file({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in tensors.items()}, folder / "model.safetensors", metadata={"format": "pt"})
+        save_file({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in tensors.items()}, folder / "model.safetensors",
+                  metadata={"format": "pt"})
     return folder
 
 
@@ -66,22 +68,31 @@ def test_gguf(name, etch, tmp_path, monkeypatch):
     config, tensors = family(name)
     folder = write(tmp_path / "model", config)
     prequantized.to_gguf(config, tensors, folder / "m.gguf", lambda key: kind, name, **layout)
-    monkeypatch.setattr(transformers.modeling_utils, "is_accelerate_available", lambda: True)  # asked for, but not used without a device map
-    eager = AutoModelForCausalLM.from_pretrained(folder, gguf_file="m.gguf", config=AutoConfig.from_pretrained(folder), dtype=torch.float32).eval()
+    # asked for, but not used without a device map
+    monkeypatch.setattr(transformers.modeling_utils, "is_accelerate_available", lambda: True)
+    eager = AutoModelForCausalLM.from_pretrained(folder, gguf_file="m.gguf", config=AutoConfig.from_pretrained(folder),
+                                                 dtype=torch.float32).eval()
     check_floats(etch, tmp_path, folder, eager, "--gguf_file", "m.gguf")
 
 
-# Models that the library converts in its newer form (a mapping of weights), and with experts joined from several tensors. Parts of names, in order.
+# Models that the library converts in its newer form (a mapping of weights), and with experts joined from several tensors. Parts of names,
+# in order.
 CONVERTED = {
-    "lfm2": (transformers.Lfm2Config, dict(layer_types=["conv", "full_attention"], block_auto_adjust_ff_dim=False, tie_word_embeddings=True),
-             {"lfm2.context_length": 64, "lfm2.embedding_length": 64, "lfm2.feed_forward_length": 128, "lfm2.block_count": 2, "lfm2.attention.head_count": 4,
+    "lfm2": (transformers.Lfm2Config, dict(layer_types=["conv", "full_attention"], block_auto_adjust_ff_dim=False,
+                                           tie_word_embeddings=True),
+             {"lfm2.context_length": 64, "lfm2.embedding_length": 64, "lfm2.feed_forward_length": 128, "lfm2.block_count": 2,
+              "lfm2.attention.head_count": 4,
               "lfm2.attention.head_count_kv": [0, 2], "lfm2.attention.layer_norm_rms_epsilon": 1e-5, "lfm2.shortconv.l_cache": 3,
               "lfm2.rope.freq_base": 1000000.0, "tokenizer.ggml.tokens": [str(i) for i in range(160)]},
-             [("embedding_norm", "token_embd_norm"), ("operator_norm", "attn_norm"), ("conv.conv", "shortconv.conv"), (".conv.in_proj", ".shortconv.in_proj"),
-              (".conv.out_proj", ".shortconv.out_proj"), ("feed_forward.w1", "ffn_gate"), ("feed_forward.w2", "ffn_down"), ("feed_forward.w3", "ffn_up"),
+             [("embedding_norm", "token_embd_norm"), ("operator_norm", "attn_norm"), ("conv.conv", "shortconv.conv"),
+              (".conv.in_proj", ".shortconv.in_proj"),
+              (".conv.out_proj", ".shortconv.out_proj"), ("feed_forward.w1", "ffn_gate"), ("feed_forward.w2", "ffn_down"),
+              ("feed_forward.w3", "ffn_up"),
               ("self_attn.q_layernorm", "attn_q_norm"), ("self_attn.k_layernorm", "attn_k_norm"), ("self_attn.out_proj", "attn_output")]),
-    "qwen3moe": (transformers.Qwen3MoeConfig, dict(head_dim=16, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32), {"qwen3moe.block_count": 2},
-                 [("mlp.gate", "ffn_gate_inp"), ("model.norm", "output_norm"), ("input_layernorm", "attn_norm"), ("post_attention_layernorm", "ffn_norm"),
+    "qwen3moe": (transformers.Qwen3MoeConfig, dict(head_dim=16, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32),
+                 {"qwen3moe.block_count": 2},
+                 [("mlp.gate", "ffn_gate_inp"), ("model.norm", "output_norm"), ("input_layernorm", "attn_norm"),
+                  ("post_attention_layernorm", "ffn_norm"),
                   ("self_attn.o_proj", "attn_output"), ("self_attn.q_norm", "attn_q_norm"), ("self_attn.k_norm", "attn_k_norm")]),
 }
 COMMON = [("self_attn.q_proj", "attn_q"), ("self_attn.k_proj", "attn_k"), ("self_attn.v_proj", "attn_v"), ("model.layers", "blk"),
@@ -92,7 +103,8 @@ def stored_tensors(name, weight):
     """As the format has them: experts apart, convolutions without their middle dimension."""
     if name.endswith("experts.gate_up_proj"):
         half = weight.shape[1] // 2
-        return {name.replace("mlp.experts.gate_up_proj", f"ffn_{part}_exps.weight"): w for part, w in (("gate", weight[:, :half]), ("up", weight[:, half:]))}
+        return {name.replace("mlp.experts.gate_up_proj", f"ffn_{part}_exps.weight"): w for part,
+                w in (("gate", weight[:, :half]), ("up", weight[:, half:]))}
     if name.endswith("experts.down_proj"):
         return {name.replace("mlp.experts.down_proj", "ffn_down_exps.weight"): weight}
     return {name: weight[:, 0] if "conv.conv" in name else weight}

@@ -1,4 +1,5 @@
-"""Programs that torch.export.save wrote, as it exports them (training IR) and decomposed (core ATen), in both runtimes against PyTorch eager.
+"""Programs that torch.export.save wrote, as it exports them (training IR) and decomposed (core ATen), in both runtimes against PyTorch
+eager.
 
 float32, 1e-4 absolute and relative as in test_families.py; integers are equal.
 """
@@ -15,7 +16,8 @@ CASES = {}
 
 
 def case(*calls, dynamic=None):
-    """A module class with the inputs of its calls in order; the first call is the example of the export. State goes on from call to call."""
+    """A module class with the inputs of its calls in order; the first call is the example of the export. State goes on from call to
+    call."""
     def add(cls):
         CASES[cls.__name__] = (cls, calls, dynamic)
         return cls
@@ -109,9 +111,9 @@ class Sizes(torch.nn.Module):
 class Convolutions(torch.nn.Module):
     def __init__(self):
         super().__init__()
-        self.layers = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.BatchNorm2d(8), torch.nn.ReLU6(), torch.nn.MaxPool2d(2),
-                                          torch.nn.Conv2d(8, 8, 3, groups=8), torch.nn.GELU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
-                                          torch.nn.Linear(8, 5), torch.nn.Softmax(-1))
+        self.layers = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.BatchNorm2d(8), torch.nn.ReLU6(),
+                                          torch.nn.MaxPool2d(2), torch.nn.Conv2d(8, 8, 3, groups=8), torch.nn.GELU(),
+                                          torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(8, 5), torch.nn.Softmax(-1))
 
     def forward(self, x):
         return self.layers(x.to(memory_format=torch.channels_last))
@@ -138,9 +140,9 @@ class Compositions(torch.nn.Module):
         image = image[None, None]
         loose = torch.nn.functional.unfold(image, (3, 2), dilation=(1, 2), padding=1, stride=(2, 1))
         tiled = torch.nn.functional.unfold(image, (2, 7), stride=(2, 7))
-        return (e("bij,bkj->bik", x, y), e("bij,bkj->kib", x, y), e("bij->ji", x), e("bij,bkj", x, y), e("...j,...j->...", x, x), e("i,j->ij", x[0, 0], y[0, 0]),
-                e("bij,bkj,bkl->bil", x, y, y), loose, fold(loose, (6, 7), (3, 2), dilation=(1, 2), padding=1, stride=(2, 1)),
-                fold(tiled, (6, 7), (2, 7), stride=(2, 7)))
+        return (e("bij,bkj->bik", x, y), e("bij,bkj->kib", x, y), e("bij->ji", x), e("bij,bkj", x, y), e("...j,...j->...", x, x),
+                e("i,j->ij", x[0, 0], y[0, 0]), e("bij,bkj,bkl->bil", x, y, y), loose,
+                fold(loose, (6, 7), (3, 2), dilation=(1, 2), padding=1, stride=(2, 1)), fold(tiled, (6, 7), (2, 7), stride=(2, 7)))
 
 
 @case((f(2, 5), torch.tensor([1, 0])))
@@ -167,7 +169,8 @@ def exported(tmp_path_factory):
             torch.manual_seed(0)
             folder = tmp_path_factory.mktemp(name)
             with torch.no_grad() if name != "Operators" else contextlib.nullcontext():
-                ep = torch.export.export(cls().eval(), calls[0], dynamic_shapes=dynamic and [dynamic.get(k) for k in _names(cls)][: len(calls[0])])
+                ep = torch.export.export(cls().eval(), calls[0],
+                                         dynamic_shapes=dynamic and [dynamic.get(k) for k in _names(cls)][: len(calls[0])])
                 torch.export.save(ep, folder / "training.pt2")
                 torch.export.save(ep.run_decompositions(), folder / "core.pt2")
             made[name] = folder

@@ -1,10 +1,10 @@
 """The headline command on every decoder-only test model: 8da4w linears, 8w embeddings, custom SDPA and KV cache where the model takes them.
 
-Official runtime against etch's: 1e-4 of the largest logit (seen: 3e-7), activations on a rounding tie aside: three models have one tie each in
-700 to 3000 activations a step, and with that one activation moved by one 8-bit step all four steps agree again (`etch verify --ties` proves
-it; docs/ACCURACY.md). Both against PyTorch eager on the dequantised weights with the inputs of quantized linears rounded to 8 bits by row, as
-XNNPACK rounds them: 2 % relative RMS (a tie may fall to the other side, and these random models amplify it). What the rounding of activations
-alone costs is printed beside it.
+Official runtime against etch's: 1e-4 of the largest logit (seen: 3e-7), activations on a rounding tie aside: three models have one tie each
+in 700 to 3000 activations a step, and with that one activation moved by one 8-bit step all four steps agree again (`etch verify --ties`
+proves it; docs/ACCURACY.md). Both against PyTorch eager on the dequantised weights with the inputs of quantized linears rounded to 8 bits
+by row, as XNNPACK rounds them: 2 % relative RMS (a tie may fall to the other side, and these random models amplify it). What the rounding
+of activations alone costs is printed beside it.
 """
 import os
 import subprocess
@@ -68,7 +68,8 @@ def export(folder, out):
     """With the custom operators where the model takes them; what does not apply is refused by name and left out."""
     custom = list(CUSTOM)
     while True:
-        args = [os.path.join(BUILD, "etch"), "export", "--model", str(folder), "--recipe", "xnnpack", "--max_seq_len", "64", *FLAGS, *custom, "-o", str(out)]
+        args = [os.path.join(BUILD, "etch"), "export", "--model", str(folder), "--recipe", "xnnpack", "--max_seq_len", "64", *FLAGS,
+                *custom, "-o", str(out)]
         r = subprocess.run(args, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if r.returncode == 0:
             return custom

@@ -3,9 +3,9 @@ runtime and gives the same in etch's, or the combination is refused with its rea
 makes the programs.
 
 Its linears have 96, 80 and 128 columns: multiples of 32 only, of none of the groups, and of all. Official against etch's runtime: the
-defaults of `etch verify` (float32 1e-4 of the largest logit, float16 4e-3), ties aside. Against the float program: what the rounding of these
-random weights costs, at most 60 % relative RMS for 4 bits (seen: 50 %, one scale a row) and 6 % for 8 (seen: 4 %); wrong scales or swapped
-nibbles give beyond 100 %.
+defaults of `etch verify` (float32 1e-4 of the largest logit, float16 4e-3), ties aside. Against the float program: what the rounding of
+these random weights costs, at most 60 % relative RMS for 4 bits (seen: 50 %, one scale a row) and 6 % for 8 (seen: 4 %); wrong scales or
+swapped nibbles give beyond 100 %.
 """
 import itertools
 import json
@@ -29,7 +29,8 @@ EMBEDDING = [None, "4w", "8w"]
 
 
 def run(*args):
-    build = os.environ.get("ETCH_BUILD", os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "build"))
+    build = os.environ.get("ETCH_BUILD", os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+                                                      "build"))
     return subprocess.run([os.path.join(build, "etch"), *map(str, args)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
@@ -51,8 +52,8 @@ def away(got, want):
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("schemes")
     torch.manual_seed(0)
-    config = T.LlamaConfig(hidden_size=96, intermediate_size=128, num_hidden_layers=1, num_attention_heads=4, num_key_value_heads=2, head_dim=20,
-                           vocab_size=64, max_position_embeddings=32, bos_token_id=1, eos_token_id=2, initializer_range=0.2)
+    config = T.LlamaConfig(hidden_size=96, intermediate_size=128, num_hidden_layers=1, num_attention_heads=4, num_key_value_heads=2,
+                           head_dim=20, vocab_size=64, max_position_embeddings=32, bos_token_id=1, eos_token_id=2, initializer_range=0.2)
     T.LlamaForCausalLM(config).save_pretrained(folder)
     for dtype in ("float32", "float16"):
         r = run("trace", "--model", folder, "--dtype", dtype, "--max_seq_len", 16)

@@ -1,4 +1,5 @@
-"""The tasks beside text-generation, on the reference families, in the official runtime against PyTorch eager. float32, 1e-4 absolute and relative."""
+"""The tasks beside text-generation, on the reference families, in the official runtime against PyTorch eager. float32, 1e-4 absolute and
+relative."""
 import os
 import sys
 
@@ -68,8 +69,10 @@ def seq2seq(program, model):
 
 RUN = {"fill-mask": (T.AutoModelForMaskedLM, masked, ()), "image-classification": (T.AutoModelForImageClassification, image, ()),
        "object-detection": (T.AutoModelForObjectDetection, detection, ("--image_size", 64)),
-       "text2text-generation": (T.AutoModelForSeq2SeqLM, seq2seq, ()), "automatic-speech-recognition": (T.AutoModelForSpeechSeq2Seq, seq2seq, ())}
-KIND = {"fill-mask": "encoder", "image-classification": "vision", "object-detection": "detection", "text2text-generation": "encoder-decoder",
+       "text2text-generation": (T.AutoModelForSeq2SeqLM, seq2seq, ()),
+       "automatic-speech-recognition": (T.AutoModelForSpeechSeq2Seq, seq2seq, ())}
+KIND = {"fill-mask": "encoder", "image-classification": "vision", "object-detection": "detection",
+        "text2text-generation": "encoder-decoder",
         "automatic-speech-recognition": "encoder-decoder"}
 
 

@@ -1,4 +1,5 @@
-"""Each function below tries one thing that the code of a model has no business to do; `target` is a folder, or HOST:PORT for connections."""
+"""Each function below tries one thing that the code of a model has no business to do; `target` is a folder, or HOST:PORT for
+connections."""
 import ctypes
 import os
 import signal

@@ -1,5 +1,5 @@
-"""Writes tests/embedding/NAME/*: a tiny text embedding model as its makers publish it (the base model's weights under the causal model's config, and
-sentence-transformers' modules.json), with PyTorch results of both uses. Needs tools/requirements-official.txt.
+"""Writes tests/embedding/NAME/*: a tiny text embedding model as its makers publish it (the base model's weights under the causal model's
+config, and sentence-transformers' modules.json), with PyTorch results of both uses. Needs tools/requirements-official.txt.
 
 generate.safetensors: text-generation, 8 tokens of prefill and three steps. golden.safetensors: feature-extraction, a text and a padded one.
 """
@@ -16,12 +16,14 @@ TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "te
 sys.path.insert(0, TESTS)
 import weights  # noqa: E402
 
-CONFIG = T.Qwen3Config(vocab_size=256, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=32,
-                       max_position_embeddings=128, tie_word_embeddings=True, architectures=["Qwen3ForCausalLM"])
+CONFIG = T.Qwen3Config(vocab_size=256, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+                       num_key_value_heads=2, head_dim=32, max_position_embeddings=128, tie_word_embeddings=True,
+                       architectures=["Qwen3ForCausalLM"])
 MODULES = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
            {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
            {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}]
-POOLING = {"word_embedding_dimension": 64, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": False, "pooling_mode_max_tokens": False,
+POOLING = {"word_embedding_dimension": 64, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": False,
+           "pooling_mode_max_tokens": False,
            "pooling_mode_lasttoken": True, "include_prompt": True}
 
 
@@ -38,7 +40,8 @@ def generate(folder):
     for step, (a, b) in enumerate([(0, 8), (8, 9), (9, 10), (10, 11)]):
         r = model(input_ids=ids[:, a:b], past_key_values=cache, use_cache=True)
         cache = r.past_key_values
-        out.update({f"s{step}.forward.in0": ids[:, a:b].clone(), f"s{step}.forward.in1": torch.arange(a, b), f"s{step}.forward.out0": r.logits})
+        out.update({f"s{step}.forward.in0": ids[:, a:b].clone(), f"s{step}.forward.in1": torch.arange(a, b),
+                    f"s{step}.forward.out0": r.logits})
     return out
 
 
@@ -52,7 +55,8 @@ def embed(folder):
         vector = torch.nn.functional.normalize(states[:, real - 1], dim=-1)
         alone = model(input_ids=ids[:, :real], use_cache=False).last_hidden_state[:, -1]
         assert (vector - torch.nn.functional.normalize(alone, dim=-1)).abs().max() < 1e-5
-        out.update({f"s{step}.forward.in0": ids, f"s{step}.forward.in1": mask, f"s{step}.forward.out0": states, f"s{step}.forward.out1": vector})
+        out.update({f"s{step}.forward.in0": ids, f"s{step}.forward.in1": mask, f"s{step}.forward.out0": states,
+                    f"s{step}.forward.out1": vector})
     return out
 
 

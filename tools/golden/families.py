@@ -1,6 +1,8 @@
-"""Writes tests/families/NAME/{config.json, tensors.json, golden.safetensors} with PyTorch and transformers (tools/requirements-official.txt).
+"""Writes tests/families/NAME/{config.json, tensors.json, golden.safetensors} with PyTorch and transformers
+(tools/requirements-official.txt).
 
-Decoder-only models. golden.safetensors holds four calls of `forward(input_ids, cache_position)` in the naming of `etch verify`: s<step>.forward.in<i> / .out0:
+Decoder-only models. golden.safetensors holds four calls of `forward(input_ids, cache_position)` in the naming of `etch verify`:
+s<step>.forward.in<i> / .out0:
 8 tokens of prefill, then three single-token steps on the same cache, from PyTorch eager in float32.
 
     python tools/golden/families.py FAMILIES.py [NAME ...]      FAMILIES.py: defines TABLE and make(name)

@@ -49,7 +49,8 @@ def distinct(dtype, *sizes):
 
 
 def edges(dtype):
-    return torch.tensor([0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 100.0, -100.0, math.inf, -math.inf, math.nan, 1e-8, 3.999]).to(DTYPES[dtype])
+    return torch.tensor([0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 100.0, -100.0, math.inf, -math.inf, math.nan, 1e-8,
+                         3.999]).to(DTYPES[dtype])
 
 
 def packed(t):
@@ -212,7 +213,8 @@ def binary(table):
     for n in ("fmod.Tensor", "remainder.Tensor", "floor_divide"):
         case("aten::" + n, x, y)
         case("aten::" + n, x.long(), torch.tensor([3, 3, -3, -3, 2, 2, 4]))
-    case("aten::isclose", torch.tensor([1.0, 1.0, math.nan, math.inf, math.inf]), torch.tensor([1.000001, 1.1, math.nan, math.inf, -math.inf]), 1e-5, 1e-8, True)
+    case("aten::isclose", torch.tensor([1.0, 1.0, math.nan, math.inf, math.inf]),
+         torch.tensor([1.000001, 1.1, math.nan, math.inf, -math.inf]), 1e-5, 1e-8, True)
     case("aten::isin.Tensor_Tensor", R("i64", 3, 4), R("i64", 5))
     case("aten::isin.Tensor_Scalar", R("i64", 9), 3)
     case("aten::isin.Tensor_Tensor", R("f32", 3), R("f32", 5), invert=True)
@@ -429,7 +431,8 @@ def views():
     case("aten::swapdims", x, 0, 1)
     case("aten::movedim.int", x, 0, -1)
     case("aten::movedim.intlist", x, [0, 1], [2, 0])
-    for n, *a in (("view", [6, -1]), ("reshape", [4, 6]), ("_unsafe_view", [24]), ("squeeze",), ("squeeze.dim", 1), ("squeeze.dims", [0, 1]),
+    for n, *a in (("view", [6, -1]), ("reshape", [4, 6]), ("_unsafe_view", [24]), ("squeeze",), ("squeeze.dim", 1),
+                  ("squeeze.dims", [0, 1]),
                   ("unsqueeze", -1), ("flatten.using_ints", 1), ("ravel",), ("unflatten.int", 2, [2, 2])):
         case("aten::" + n, x, *a)
     case("aten::view_as", x, R("f32", 4, 6))
@@ -553,7 +556,8 @@ def products():
     case("aten::addmm", R("f32", 6, 5), R("f32", 6, 4), R("f32", 4, 5))
     case("aten::addmm", R("bf16", 5), R("bf16", 2, 4), R("bf16", 4, 5))
     case("aten::baddbmm", R("f32", 2, 1, 5), R("f32", 2, 3, 4), R("f32", 2, 4, 5), beta=0.5, alpha=2)
-    for a, b in (((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 1, 3, 4), (5, 4, 2)), ((6, 2, 4), (4, 3)), ((2, 3, 4), (2, 4, 5)), ((4,), (2, 4, 5))):
+    for a, b in (((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 1, 3, 4), (5, 4, 2)), ((6, 2, 4), (4, 3)), ((2, 3, 4), (2, 4, 5)),
+                 ((4,), (2, 4, 5))):
         case("aten::matmul", R("f32", *a), R("f32", *b))
     case("aten::linalg_matmul", R("f32", 2, 3), R("f32", 3, 4))
     case("aten::dot", R("f32", 9), R("f32", 9))
@@ -680,7 +684,8 @@ def quantized():
     s, z = R("f32", 3, 4, 1, lo=0.01, hi=0.2), R("i64", 3, 4, 1)
     case(q + "quantize_per_token", x, s, z, -128, 127, i8)
     case(q + "dequantize_per_token", R("i8", 3, 4, 5), s, z, -128, 127, i8, torch.float32)
-    case(q + "dequantize_per_channel_group", R("i8", 4, 8, lo=-8, hi=8), R("f32", 4, 2, lo=0.1, hi=1), R("i64", 4, 2).float(), -8, 7, i8, 4, torch.float32)
+    case(q + "dequantize_per_channel_group", R("i8", 4, 8, lo=-8, hi=8), R("f32", 4, 2, lo=0.1, hi=1), R("i64", 4, 2).float(), -8, 7, i8, 4,
+         torch.float32)
     i = torch.tensor([[1, 4, 0]])
     for n, pack, lo in (("byte", 1, -128), ("4bit", 2, -8), ("2bit", 4, -2)):
         w = R("i8", 5, 8, lo=-128, hi=128) if pack == 1 else R("u8", 5, 8 // pack, lo=0, hi=256)
@@ -694,15 +699,17 @@ def quantized():
     case(q + "mixed_mm", R("f32", 3, 4), R("i8", 4, 5), R("f32", 4), None, fn=lambda *a: mixed(*a, transpose=False))
     case(q + "mixed_linear", R("f32", 3, 8), R("i8", 5, 8), R("f32", 5), None, fn=mixed)
     case(q + "mixed_linear", R("f32", 3, 8), R("i8", 5, 8), R("f32", 5, 2), None, fn=mixed)
-    case(q + "add", R("i8", 3, 4, lo=-128, hi=128), 0.1, 3, -128, 127, R("i8", 3, 4, lo=-128, hi=128), 0.2, -5, -128, 127, 0.25, 1, -128, 127,
-         fn=lambda a, sa, za, la, ha, b, sb, zb, lb, hb, so, zo, lo, ho: (((a - za * 1.0) * sa + (b - zb * 1.0) * sb) / so).round().add(zo).clamp(lo, ho).to(i8))
+    case(q + "add", R("i8", 3, 4, lo=-128, hi=128), 0.1, 3, -128, 127, R("i8", 3, 4, lo=-128, hi=128), 0.2, -5, -128, 127, 0.25, 1, -128,
+         127, fn=lambda a, sa, za, la, ha, b, sb, zb, lb, hb, so, zo, lo,
+         ho: (((a - za * 1.0) * sa + (b - zb * 1.0) * sb) / so).round().add(zo).clamp(lo, ho).to(i8))
 
 
 def runners():
     import executorch.extension.llm.custom_ops.custom_ops  # noqa: F401
     q, k, v = R("f32", 2, 3, 4, 4), R("f32", 2, 9, 2, 4), R("f32", 2, 9, 2, 4)
     case("llama::update_cache", R("f32", 2, 3, 2, 4), R("f32", 2, 6, 2, 4), 2, any_value=True, written=(1,))
-    case("llama::update_cache_with_indices", R("f32", 1, 3, 2, 4), R("f32", 1, 6, 2, 4), 0, torch.tensor([[5, 0, 2]]), any_value=True, written=(1,))
+    case("llama::update_cache_with_indices", R("f32", 1, 3, 2, 4), R("f32", 1, 6, 2, 4), 0, torch.tensor([[5, 0, 2]]), any_value=True,
+         written=(1,))
     case("llama::custom_sdpa", q, k, v, 4, None, 0.0, True)
     case("llama::custom_sdpa", q, k, v, 0, R("f32", 3, 9), 0.0, False)
     case("llama::custom_sdpa", q[:, :1].contiguous(), k, v, 5, None, 0.0, True, 0.5)
@@ -716,13 +723,15 @@ def runners():
         r = torch.ops.llama.custom_sdpa(f[0], f[1], f[2], pos, mask, p, causal, scale)
         return r.transpose(1, 2).contiguous() if seq2 else r
     for seq2 in (False, True):
-        t = [R("i8", *((2, 4, 3, 8) if seq2 else (2, 3, 4, 8)), lo=-128, hi=128)] + [R("i8", *((2, 2, 9, 8) if seq2 else (2, 9, 2, 8)), lo=-128, hi=128) for _ in range(2)]
+        t = [R("i8", *((2, 4, 3, 8) if seq2 else (2, 3, 4, 8)), lo=-128,
+               hi=128)] + [R("i8", *((2, 2, 9, 8) if seq2 else (2, 9, 2, 8)), lo=-128, hi=128) for _ in range(2)]
         p = [x for a in t for x in (R("i8", *a.shape[:3], 1), R("f32", *a.shape[:3], 1, lo=0.005, hi=0.02))]
         case("llama::custom_quantized_sdpa", *t, 4, None, 0.0, True, None, *p, seq2, fn=dequantized)
     case("llama::fast_hadamard_transform", R("f32", 3, 16))
     b, h, n, kd, vd = 2, 2, 5, 4, 6
     for decay in ((b, h, n, kd), (b, h, n)):
-        a = (R("f32", b, 4, n, kd), R("f32", b, h, n, kd), R("f32", b, h, n, vd), R("f32", *decay, lo=0, hi=1), R("f32", b, h, n, lo=0, hi=1), R("f32", b, h, kd, vd))
+        a = (R("f32", b, 4, n, kd), R("f32", b, h, n, kd), R("f32", b, h, n, vd), R("f32", *decay, lo=0, hi=1),
+             R("f32", b, h, n, lo=0, hi=1), R("f32", b, h, kd, vd))
         case("llama::gated_delta_rule", *a)
     case("llama::channelwise_gated_delta_rule", *a)
     case("preprocess::tile_crop", R("f32", 2, 4, 6), 2)

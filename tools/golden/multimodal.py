@@ -1,8 +1,8 @@
 """Writes tests/multimodal/NAME/{config.json, preprocessor_config.json, tensors.json, golden.safetensors} with PyTorch and transformers
 (tools/requirements-official.txt).
 
-golden.safetensors holds what a runner does, in the naming of `etch verify`: the encoder's call, the prompt's embeddings, the decoder's prefill with the
-encoder's rows in the place of the image or audio token, then greedy steps; from PyTorch eager in float32.
+golden.safetensors holds what a runner does, in the naming of `etch verify`: the encoder's call, the prompt's embeddings, the decoder's
+prefill with the encoder's rows in the place of the image or audio token, then greedy steps; from PyTorch eager in float32.
 
     python tools/golden/multimodal.py [NAME ...]
 """
@@ -74,7 +74,8 @@ def record(name, model):
             call("token_embedding", [next_id], spliced)
         # The parts must say what the whole model says of the features and all tokens at once: the golden checks itself.
         whole = model(input_ids=ids, **{model_input(model): features}, use_cache=False).logits
-        joined = torch.cat([out[k] for k in sorted((k for k in out if k.endswith("text_decoder.out0")), key=lambda k: int(k[1:k.index(".")]))], 1)
+        joined = torch.cat([out[k] for k in sorted((k for k in out if k.endswith("text_decoder.out0")),
+                                                   key=lambda k: int(k[1:k.index(".")]))], 1)
         diff = (whole - joined).abs().max().item()
     assert diff < 2e-4, diff
     return out, diff

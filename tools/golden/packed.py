@@ -1,4 +1,5 @@
-"""Writes st/testdata/tiny.gguf, the seed of a fuzz target, and kern/packed/testdata/packed.txt: what the gguf package's numpy code makes of random blocks, and numpy of random GPTQ and AWQ words.
+"""Writes st/testdata/tiny.gguf, the seed of a fuzz target, and kern/packed/testdata/packed.txt: what the gguf package's numpy code makes of
+random blocks, and numpy of random GPTQ and AWQ words.
 
 Run where `gguf` is installed: python tools/golden/packed.py. Two lines a case:
 NAME ROWS COLUMNS [GROUPS ORDERED] · then the operands as hex, separated by blanks; NAME is a block type, or FORMAT/BITS
@@ -44,7 +45,8 @@ def columns(name, bits, rows, cols, groups, ordered):
 
 def main():
     pairs = {"general.architecture": "x", "x.count": 3, "x.eps": 0.5, "x.flag": True, "x.words": ["a", "bc"], "x.sizes": [1, 2]}
-    write_gguf(os.path.join(here, "st/testdata/tiny.gguf"), pairs, {"a": ("Q4_0", (2, 32), bytes(36)), "b": ("F32", (3,), bytes(12)), "c": ("Q6_K", (1, 256), bytes(210))})
+    write_gguf(os.path.join(here, "st/testdata/tiny.gguf"), pairs,
+               {"a": ("Q4_0", (2, 32), bytes(36)), "b": ("F32", (3,), bytes(12)), "c": ("Q6_K", (1, 256), bytes(210))})
     with open(os.path.join(here, "kern/packed/testdata/packed.txt"), "w") as f:
         for name in ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"):
             f.write(blocks(name, 2, 64))

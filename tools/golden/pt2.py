@@ -1,9 +1,10 @@
-"""Writes pt2/testdata: one small program as torch.export.save writes it, as exported and decomposed, with what eager PyTorch says of three calls.
+"""Writes pt2/testdata: one small program as torch.export.save writes it, as exported and decomposed, with what eager PyTorch says of three
+calls.
 
     python tools/golden/pt2.py [FOLDER]        needs tools/requirements-official.txt
 
-The program has what archives can hold: tied, transposed and sliced parameters, buffers that are written, constants, a symbolic size, a region
-without gradient, in-place writes through views, operators with several results, fixed inputs, and outputs in a dict.
+The program has what archives can hold: tied, transposed and sliced parameters, buffers that are written, constants, a symbolic size, a
+region without gradient, in-place writes through views, operators with several results, fixed inputs, and outputs in a dict.
 """
 import os
 import re

@@ -18,8 +18,8 @@ for bits, group, n, k in [(4, 32, 4, 128), (4, 0, 3, 70), (8, 0, 3, 96), (8, 32,
     w[0, 0] *= 6
     w[-1, : min(group or k, k)] = 0
     for rule in (Rule.HQQ_SCALE_ONLY, Rule.AFFINE):
-        t = IntxUnpackedToInt8Tensor.from_hp(w, (1, group or k), torch.int4 if bits == 4 else torch.int8, mapping_type=MappingType.SYMMETRIC,
-                                             intx_choose_qparams_algorithm=rule)
+        t = IntxUnpackedToInt8Tensor.from_hp(w, (1, group or k), torch.int4 if bits == 4 else torch.int8,
+                                             mapping_type=MappingType.SYMMETRIC, intx_choose_qparams_algorithm=rule)
         assert not t.zero_point.any()
         lines.append(f"{bits} {group} {'hqq' if rule is Rule.HQQ_SCALE_ONLY else 'minmax'} {n} {k}")
         for r in range(n):

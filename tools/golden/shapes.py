@@ -128,7 +128,8 @@ def unary_rows(table):
     extra = {"aten::round.decimals": dict(decimals=1), "aten::threshold": None}
     takes_one = {"unary", "unary_float", "unary_bool", "abs", "square", "real", "angle", "reduce_all", "any_all", "sum_all", "mean_all",
                  "var_all", "var_mean_all", "dtype1", "argmax", "nonzero", "ravel", "numpy_T", "squeeze"}
-    skip = {"aten::prelu", "aten::_prelu_kernel", "aten::threshold", "aten::copy", "aten::copy_", "aten::isin.Tensor_Tensor", "aten::isin.Tensor_Scalar"}
+    skip = {"aten::prelu", "aten::_prelu_kernel", "aten::threshold", "aten::copy", "aten::copy_", "aten::isin.Tensor_Tensor",
+            "aten::isin.Tensor_Scalar"}
     for name, shape in table.items():
         if shape not in takes_one or not name.startswith("aten::") or name in skip:
             continue
@@ -144,7 +145,8 @@ def unary_rows(table):
 
 def binary_rows(table):
     for name, shape in table.items():
-        if shape not in ("binary", "binary_float", "compare") or name in ("aten::isclose", "aten::heaviside", "aten::nextafter", "aten::equal"):
+        odd = ("aten::isclose", "aten::heaviside", "aten::nextafter", "aten::equal")
+        if shape not in ("binary", "binary_float", "compare") or name in odd:
             continue
         op = find(name)
         kinds = [str(a.type) for a in op._schema.arguments[:2]]
@@ -231,7 +233,8 @@ def cases():
     for n in ("aten::dropout", "aten::alpha_dropout", "aten::feature_dropout"):
         r(n, f(2, 3), 0.5, False)
     # type and memory
-    for n in ("aten::_to_copy", "aten::to.dtype_layout", "aten::zeros_like", "aten::ones_like", "aten::empty_like", "aten::rand_like", "aten::randn_like"):
+    for n in ("aten::_to_copy", "aten::to.dtype_layout", "aten::zeros_like", "aten::ones_like", "aten::empty_like", "aten::rand_like",
+              "aten::randn_like"):
         r(n, f(2, 3), dtype=torch.bfloat16)
         r(n, f(), dtype=torch.float64)
     r("aten::to.dtype", i(2, 3), torch.float16)
@@ -255,7 +258,8 @@ def cases():
     r("aten::new_full", i(3), [2, 4], 1.5, dtype=torch.float32)
     r("aten::new_empty_strided", i(3), [2, 4], [4, 1])
     for n, args in (("aten::arange", (5,)), ("aten::arange", (5.5,)), ("aten::arange.start", (2, 9)), ("aten::arange.start", (2.5, 9)),
-                    ("aten::arange.start_step", (0, 10, 3)), ("aten::arange.start_step", (10, 0, -3)), ("aten::arange.start_step", (0, 1, 0.25)),
+                    ("aten::arange.start_step", (0, 10, 3)), ("aten::arange.start_step", (10, 0, -3)),
+                    ("aten::arange.start_step", (0, 1, 0.25)),
                     ("aten::arange.start_step", (0, 10, -1)), ("aten::arange.start", (9, 2)), ("aten::arange.start_step", (3, 3, 2)),
                     ("aten::arange.start_step", (0, 10, 0))):
         r(n, *args)
@@ -276,7 +280,8 @@ def cases():
     # reductions
     for dims in ([1], [0, -1], [], None, [1, 1], [3]):
         for keep in (False, True):
-            for n in ("aten::sum.dim_IntList", "aten::mean.dim", "aten::var.correction", "aten::std.correction", "aten::var_mean.correction",
+            for n in ("aten::sum.dim_IntList", "aten::mean.dim", "aten::var.correction", "aten::std.correction",
+                      "aten::var_mean.correction",
                       "aten::std_mean.correction"):
                 r(n, f(2, 3, 4), dims, keepdim=keep)
             r("aten::any.dims", T("bool", 2, 3, 4), dims, keep)

@@ -1,5 +1,6 @@
-"""Writes tests/guide/NAME/{config.json, tensors.json, golden.safetensors}: tiny models of the tasks beside text generation, and what PyTorch eager says of
-them in the naming of `etch verify`. docs/EXPORTING.md's commands run on these folders. Needs tools/requirements-official.txt.
+"""Writes tests/guide/NAME/{config.json, tensors.json, golden.safetensors}: tiny models of the tasks beside text generation, and what
+PyTorch eager says of them in the naming of `etch verify`. docs/EXPORTING.md's commands run on these folders. Needs
+tools/requirements-official.txt.
 
     python tools/golden/tasks.py [NAME ...]
 """
@@ -27,7 +28,8 @@ def image(model):
 def seq2seq(model):
     """The runner's loop: encode, then a token a step, the sampler's token going in again."""
     audio = model.main_input_name == "input_features"
-    x = torch.randn(1, model.config.num_mel_bins, 2 * model.config.max_source_positions, generator=G) if audio else torch.randint(3, 256, (1, 7), generator=G)
+    x = torch.randn(1, model.config.num_mel_bins, 2 * model.config.max_source_positions,
+                    generator=G) if audio else torch.randint(3, 256, (1, 7), generator=G)
     states = model.get_encoder()(x).last_hidden_state
     calls, ids = [("encoder", [x], [states])], torch.tensor([[model.config.decoder_start_token_id]])
     for i in range(4):
@@ -48,17 +50,21 @@ def masked(model):
 
 # name: config, auto class, calls
 TABLE = {
-    "t5": (lambda: T.T5Config(d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4, vocab_size=256, decoder_start_token_id=0), T.AutoModelForSeq2SeqLM, seq2seq),
-    "whisper": (lambda: T.WhisperConfig(d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=48,
-                                        decoder_ffn_dim=48, vocab_size=256, num_mel_bins=16, max_source_positions=32, max_target_positions=32, pad_token_id=0,
-                                        bos_token_id=1, eos_token_id=2, decoder_start_token_id=3, suppress_tokens=None, begin_suppress_tokens=None),
+    "t5": (lambda: T.T5Config(d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4, vocab_size=256, decoder_start_token_id=0),
+           T.AutoModelForSeq2SeqLM, seq2seq),
+    "whisper": (lambda: T.WhisperConfig(d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
+                                        decoder_attention_heads=2, encoder_ffn_dim=48, decoder_ffn_dim=48, vocab_size=256, num_mel_bins=16,
+                                        max_source_positions=32, max_target_positions=32, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+                                        decoder_start_token_id=3, suppress_tokens=None, begin_suppress_tokens=None),
                 T.AutoModelForSpeechSeq2Seq, seq2seq),
-    "bert": (lambda: T.BertConfig(vocab_size=256, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=64),
+    "bert": (lambda: T.BertConfig(vocab_size=256, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
+                                  max_position_embeddings=64),
              T.AutoModelForMaskedLM, masked),
     "vit": (lambda: T.ViTConfig(**VISION), T.AutoModelForImageClassification, image),
-    "dit": (lambda: T.BeitConfig(**VISION, use_absolute_position_embeddings=True, out_indices=[0, 1, 2]), T.AutoModelForImageClassification, image),
-    "mobilevit": (lambda: T.MobileViTConfig(image_size=64, hidden_sizes=[16, 24, 32], neck_hidden_sizes=[8, 8, 16, 16, 24, 32, 48], num_labels=5,
-                                            num_attention_heads=2), T.AutoModelForImageClassification, image),
+    "dit": (lambda: T.BeitConfig(**VISION, use_absolute_position_embeddings=True, out_indices=[0, 1, 2]), T.AutoModelForImageClassification,
+            image),
+    "mobilevit": (lambda: T.MobileViTConfig(image_size=64, hidden_sizes=[16, 24, 32], neck_hidden_sizes=[8, 8, 16, 16, 24, 32, 48],
+                                            num_labels=5, num_attention_heads=2), T.AutoModelForImageClassification, image),
 }
 
 
@@ -79,7 +85,8 @@ def write(name):
         calls = record(auto.from_pretrained(tmp, dtype=torch.float32, attn_implementation="eager").eval())
     out = {}
     for step, (method, ins, outs) in enumerate(calls):
-        out.update({f"s{step}.{method}.{kind}{i}": t.clone().contiguous() for kind, ts in (("in", ins), ("out", outs)) for i, t in enumerate(ts)})
+        out.update({f"s{step}.{method}.{kind}{i}": t.clone().contiguous() for kind, ts in (("in", ins), ("out", outs)) for i,
+                    t in enumerate(ts)})
     save_file(out, os.path.join(folder, "golden.safetensors"))
     print(name, sum(t.numel() for t in out.values()), "values", flush=True)
 

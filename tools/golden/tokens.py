@@ -33,7 +33,8 @@ def byte_bpe():
 def split_bpe():
     t = Tokenizer(models.BPE(ignore_merges=True))
     t.normalizer = normalizers.NFC()
-    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(LLAMA3), "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False)])
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(LLAMA3), "isolated"),
+                                               pre_tokenizers.ByteLevel(False, use_regex=False)])
     t.decoder = decoders.ByteLevel()
     t.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=400, special_tokens=["<|begin|>"], show_progress=False,
                                                     initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
@@ -66,7 +67,8 @@ def unigram():
     t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
     t.decoder = decoders.Metaspace(prepend_scheme="always")
     random.seed(0)
-    t.train_from_iterator(TEXT * 3, trainers.UnigramTrainer(vocab_size=220, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False))
+    t.train_from_iterator(TEXT * 3, trainers.UnigramTrainer(vocab_size=220, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>",
+                                                            show_progress=False))
     t.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     return t
 
@@ -76,7 +78,8 @@ def wordpiece():
     t.normalizer = normalizers.BertNormalizer(lowercase=True)
     t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     t.decoder = decoders.WordPiece()
-    t.train_from_iterator(TEXT, trainers.WordPieceTrainer(vocab_size=260, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], show_progress=False))
+    t.train_from_iterator(TEXT, trainers.WordPieceTrainer(vocab_size=260, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
+                                                          show_progress=False))
     t.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     return t
 
@@ -84,7 +87,8 @@ def wordpiece():
 def main():
     os.makedirs(here, exist_ok=True)
     lines = []
-    extra = ["", " ", "Hello, world!", "The [MASK] of France.<s>x</s> <think>ok</think>  two", "unseen: ßđŋ ħ ₤ \U0001F680", "\u0301combining e\u0301",
+    extra = ["", " ", "Hello, world!", "The [MASK] of France.<s>x</s> <think>ok</think>  two", "unseen: ßđŋ ħ ₤ \U0001F680",
+             "\u0301combining e\u0301",
              "ﬁ ligature ① ２", "tabs\t\tand\r\nCRLF", "9876543210"]
     for make in (byte_bpe, split_bpe, fallback_bpe, unigram, wordpiece):
         t = make()
@@ -93,7 +97,8 @@ def main():
             for special in (0, 1):
                 ids = t.encode(text, add_special_tokens=bool(special)).ids
                 back = t.decode(ids, skip_special_tokens=True)
-                lines.append("\t".join([make.__name__ + ".json", str(special), text.encode().hex(), " ".join(map(str, ids)), back.encode().hex()]))
+                lines.append("\t".join([make.__name__ + ".json", str(special), text.encode().hex(), " ".join(map(str, ids)),
+                                        back.encode().hex()]))
     open(os.path.join(here, "cases.txt"), "w").write("\n".join(lines) + "\n")
 
 

@@ -1,7 +1,7 @@
 """Writes rt/testdata/xnn_cases.bin: small XNNPACK payloads of every node type and datatype, with inputs and the official runtime's outputs.
 
-Needs executorch 1.5.1 with its Python runtime (tools/requirements-official.txt). Run: python tools/golden/xnn_cases.py rt/testdata/xnn_cases.bin
-A case that the official runtime refuses is printed and left out.
+Needs executorch 1.5.1 with its Python runtime (tools/requirements-official.txt). Run: python tools/golden/xnn_cases.py
+rt/testdata/xnn_cases.bin A case that the official runtime refuses is printed and left out.
 
 File: "XNC1", u32 cases; a case: u32 length + name, u32 length + payload, f32 absolute and relative tolerance, u32 args, u32 calls;
 an arg: u32 ScalarType, is_output, rank, then rank upper-bound sizes and rank dim_order entries (u32 each); a call: for each arg rank sizes
@@ -25,7 +25,8 @@ NONE = 0xFFFFFFFF
 D = XNNDatatype
 FP32, FP16, BF16 = D.xnn_datatype_fp32, D.xnn_datatype_fp16, D.xnn_datatype_bf16
 QINT8, QUINT8, QINT32, INT32 = D.xnn_datatype_qint8, D.xnn_datatype_quint8, D.xnn_datatype_qint32, D.xnn_datatype_int32
-QCINT8, QCINT32, QCINT4, QDINT8, QBINT4 = (D.xnn_datatype_qcint8, D.xnn_datatype_qcint32, D.xnn_datatype_qcint4, D.xnn_datatype_qdint8, D.xnn_datatype_qbint4)
+QCINT8, QCINT32, QCINT4, QDINT8, QBINT4 = (D.xnn_datatype_qcint8, D.xnn_datatype_qcint32, D.xnn_datatype_qcint4, D.xnn_datatype_qdint8,
+                                           D.xnn_datatype_qbint4)
 TORCH = {FP32: torch.float32, FP16: torch.float16, BF16: torch.bfloat16, QINT8: torch.int8, QUINT8: torch.uint8, INT32: torch.int32}
 CODE = {torch.uint8: 0, torch.int8: 1, torch.int32: 3, torch.int64: 4, torch.float16: 5, torch.float32: 6, torch.bfloat16: 15}
 
@@ -95,12 +96,14 @@ class Case:
             n = torch.Size(a.dims).numel() * torch.empty(0, dtype=a.dtype).element_size()
             alloc = S.AllocationDetails(1, at, 0)
             at += (n + 127) // 64 * 64
-            values.append(S.EValue(S.Tensor(ScalarType(CODE[a.dtype]), 0, a.dims, bytes(a.order), False, 0, 0, alloc, S.TensorShapeDynamism.DYNAMIC_BOUND)))
+            values.append(S.EValue(S.Tensor(ScalarType(CODE[a.dtype]), 0, a.dims, bytes(a.order), False, 0, 0, alloc,
+                                            S.TensorShapeDynamism.DYNAMIC_BOUND)))
         ids = list(range(len(self.args)))
         plan = S.ExecutionPlan("forward", S.ContainerMetadata("", ""), values, [i for i in ids if not self.args[i].is_output],
                                [i for i in ids if self.args[i].is_output],
                                [S.Chain([], [], [S.Instruction(S.DelegateCall(0, ids))], None)], [],
-                               [S.BackendDelegate("XnnpackBackend", S.BackendDelegateDataReference(S.DataLocation.INLINE, 0), [])], [0, at + 64])
+                               [S.BackendDelegate("XnnpackBackend", S.BackendDelegateDataReference(S.DataLocation.INLINE, 0), [])],
+                               [0, at + 64])
         p = S.Program(0, [plan], [S.Buffer(b"")], [S.BackendDelegateInlineData(payload)], [], S.SubsegmentOffsets(0, []))
         return bytes(serialize_pte_binary(PTEFile(p)))
 
@@ -131,9 +134,9 @@ def PC(c, scales, dim=0):
     return PerChannelQuant([], dim, c.constant(raw(scales)), scales.numel())
 
 
-U1 = {XNNSigmoid: "sigmoid", XNNFloor: "floor", XNNSquareRoot: "sqrt", XNNCeiling: "ceil", XNNHardswish: "hardswish", XNNNegate: "neg", XNNSquare: "square",
-      XNNAbs: "abs", XNNReciprocalSquareRoot: "rsqrt", XNNLog: "log", XNNGelu: "gelu", XNNTanh: "tanh", XNNExp: "exp", XNNSin: "sin", XNNCos: "cos",
-      XNNCopy: "copy"}
+U1 = {XNNSigmoid: "sigmoid", XNNFloor: "floor", XNNSquareRoot: "sqrt", XNNCeiling: "ceil", XNNHardswish: "hardswish", XNNNegate: "neg",
+      XNNSquare: "square", XNNAbs: "abs", XNNReciprocalSquareRoot: "rsqrt", XNNLog: "log", XNNGelu: "gelu", XNNTanh: "tanh", XNNExp: "exp",
+      XNNSin: "sin", XNNCos: "cos", XNNCopy: "copy"}
 POSITIVE = {"sqrt", "rsqrt", "log"}
 
 
@@ -169,7 +172,8 @@ B2 = {XNNAdd: "add", XNNSubtract: "sub", XNNMultiply: "mul", XNNDiv: "div", XNNM
 
 
 def binaries():
-    shapes = [([4, 6], [4, 6]), ([4, 6], [6]), ([4, 1], [1, 6]), ([2, 3, 4, 5], [3, 1, 5]), ([7], [2, 3, 7]), ([2, 1, 4, 1, 3], [1, 3, 1, 5, 1]),
+    shapes = [([4, 6], [4, 6]), ([4, 6], [6]), ([4, 1], [1, 6]), ([2, 3, 4, 5], [3, 1, 5]), ([7], [2, 3, 7]),
+              ([2, 1, 4, 1, 3], [1, 3, 1, 5, 1]),
               ([2, 3, 4], [1]), ([1], [1])]
     for cls, name in B2.items():
         for i, (a, b) in enumerate(shapes):
@@ -194,7 +198,8 @@ def binaries():
         for cls in (XNNAdd, XNNSubtract, XNNMultiply):
             for j, (sa, sb, so) in enumerate(((0.05, 0.02, 0.06), (0.5, 0.013, 0.9))):
                 c = case(f"{B2[cls]}-{dt.name[13:]}-{j}", atol=0)
-                c.node(cls(c.inp([4, 33], dt, PT(sa, 5)), c.inp([33], dt, PT(sb, 7)), c.out([4, 33], dt, PT(so, 1)), 0), None if j else -2.0, None if j else 3.0)
+                c.node(cls(c.inp([4, 33], dt, PT(sa, 5)), c.inp([33], dt, PT(sb, 7)), c.out([4, 33], dt, PT(so, 1)), 0),
+                       None if j else -2.0, None if j else 3.0)
     # Internal values: chains, in place, dead results, a value read twice, a reshape that shares memory.
     c = case("chain")
     x = c.inp([4, 6])
@@ -226,13 +231,16 @@ def fully_connected():
     c = case("fc-f32-f16-weights", atol=2e-3, rtol=2e-3)
     c.node(XNNFullyConnected(c.inp([3, 24]), c.const(randn(9, 24, dtype=torch.float16), FP16), c.const(randn(9)), c.out([3, 9]), 0))
     c = case("fc-f16", atol=1e-2, rtol=5e-3)
-    c.node(XNNFullyConnected(c.inp([3, 24], FP16), c.const(randn(9, 24, dtype=torch.float16), FP16), c.const(randn(9)), c.out([3, 9], FP16), 0))
+    c.node(XNNFullyConnected(c.inp([3, 24], FP16), c.const(randn(9, 24, dtype=torch.float16), FP16), c.const(randn(9)), c.out([3, 9], FP16),
+                             0))
     c = case("fc-f16-f32-weights", atol=1e-2, rtol=5e-3)
     c.node(XNNFullyConnected(c.inp([3, 24], FP16), c.const(randn(9, 24)), c.const(randn(9)), c.out([3, 9], FP16), 0))
     c = case("fc-bf16", atol=2e-2, rtol=1e-2)
-    c.node(XNNFullyConnected(c.inp([3, 24], BF16), c.const(randn(9, 24, dtype=torch.bfloat16), BF16), c.const(randn(9)), c.out([3, 9], FP32), 0))
+    c.node(XNNFullyConnected(c.inp([3, 24], BF16), c.const(randn(9, 24, dtype=torch.bfloat16), BF16), c.const(randn(9)),
+                             c.out([3, 9], FP32), 0))
     c = case("fc-bf16-bf16", atol=2e-2, rtol=1e-2)
-    c.node(XNNFullyConnected(c.inp([3, 24], BF16), c.const(randn(9, 24, dtype=torch.bfloat16), BF16), c.const(randn(9)), c.out([3, 9], BF16), 0))
+    c.node(XNNFullyConnected(c.inp([3, 24], BF16), c.const(randn(9, 24, dtype=torch.bfloat16), BF16), c.const(randn(9)),
+                             c.out([3, 9], BF16), 0))
     for kind in ("qcint8", "qcint4", "qbint4"):
         for m in (1, 2, 5):
             for k, n, bias in ((64, 12, True), (96, 7, False)):
@@ -243,17 +251,20 @@ def fully_connected():
                 if kind == "qcint8":
                     w = c.const(randi(-127, 128, n, k), QCINT8, PC(c, torch.rand(n, generator=gen) * 0.02 + 0.001))
                 elif kind == "qcint4":
-                    w = c.const(randi(0, 256, n, k // 2, dtype=torch.uint8), QCINT4, PC(c, torch.rand(n, generator=gen) * 0.2 + 0.01), [n, k])
+                    w = c.const(randi(0, 256, n, k // 2, dtype=torch.uint8), QCINT4, PC(c, torch.rand(n, generator=gen) * 0.2 + 0.01),
+                                [n, k])
                 else:
                     s = (torch.rand(n, k // 32, generator=gen) * 0.2 + 0.01).bfloat16()
-                    w = c.const(randi(0, 256, n, k // 2, dtype=torch.uint8), QBINT4, PerChannelGroupQuant([], 0, 32, None, c.constant(raw(s)), s.numel()), [n, k])
+                    w = c.const(randi(0, 256, n, k // 2, dtype=torch.uint8), QBINT4,
+                                PerChannelGroupQuant([], 0, 32, None, c.constant(raw(s)), s.numel()), [n, k])
                 b = c.const(randn(n)) if bias else NONE
                 c.node(XNNConvert(x, q, 0))
                 c.node(XNNFullyConnected(q, w, b, c.out([m, n], out), 0), None if bias else -3.0, None if bias else 2.0)
     c = case("fc-qd8-qbint4-g64-f32-scales", atol=2e-5)
     x, q = c.inp([2, 128]), None
     q = c.value(QDINT8, [2, 128], PerTokenDynamicQuant(1))
-    w = c.const(randi(0, 256, 6, 64, dtype=torch.uint8), QBINT4, PerChannelGroupQuant([0.01 * (i + 1) for i in range(12)], 0, 64, None, 0, 12), [6, 128])
+    w = c.const(randi(0, 256, 6, 64, dtype=torch.uint8), QBINT4,
+                PerChannelGroupQuant([0.01 * (i + 1) for i in range(12)], 0, 64, None, 0, 12), [6, 128])
     c.node(XNNConvert(x, q, 0))
     c.node(XNNFullyConnected(q, w, NONE, c.out([2, 6]), 0))
     c = case("fc-qd8-qcint8-turned", atol=2e-5)
@@ -298,14 +309,16 @@ def fully_connected():
     b = c.const(randi(-500, 500, 11, dtype=torch.int32), QINT32, PT(0.006 * 0.03, 0))
     c.node(XNNFullyConnected(c.inp([5, 40], QUINT8, PT(0.03, 130)), w, b, c.out([5, 11], QUINT8, PT(0.05, 127)), 0))
     c = case("fc-f32-qcint8", atol=1e-4)
-    c.node(XNNFullyConnected(c.inp([3, 32]), c.const(randi(-127, 128, 5, 32), QCINT8, PC(c, torch.rand(5, generator=gen) * 0.02 + 0.001)), NONE, c.out([3, 5]), 0))
+    c.node(XNNFullyConnected(c.inp([3, 32]), c.const(randi(-127, 128, 5, 32), QCINT8, PC(c, torch.rand(5, generator=gen) * 0.02 + 0.001)),
+                             NONE, c.out([3, 5]), 0))
     c = case("fc-f32-qcint4", atol=1e-4)
     w = c.const(randi(0, 256, 5, 16, dtype=torch.uint8), QCINT4, PC(c, torch.rand(5, generator=gen) * 0.02 + 0.001), [5, 32])
     c.node(XNNFullyConnected(c.inp([3, 32]), w, NONE, c.out([3, 5]), 0))
 
 
 def converts():
-    for a, b in ((FP32, FP16), (FP16, FP32), (FP32, BF16), (BF16, FP32), (FP32, QINT8), (QINT8, FP32), (FP32, QUINT8), (QUINT8, FP32), (QINT8, QINT8),
+    for a, b in ((FP32, FP16), (FP16, FP32), (FP32, BF16), (BF16, FP32), (FP32, QINT8), (QINT8, FP32), (FP32, QUINT8), (QUINT8, FP32),
+                 (QINT8, QINT8),
                  (QUINT8, QUINT8), (FP16, QINT8), (QINT8, FP16)):
         c = case(f"convert-{a.name[13:]}-{b.name[13:]}", atol=1 if a == QINT8 and b == QINT8 else 1e-7)
         qa, qb = (PT(0.031, 3) if a in (QINT8, QUINT8) else None), (PT(0.022, 9) if b in (QINT8, QUINT8) else None)
@@ -313,7 +326,8 @@ def converts():
 
 
 def moves():
-    for dims, perm in (([2, 3], [1, 0]), ([2, 3, 4], [0, 2, 1]), ([2, 3, 4, 5], [0, 3, 1, 2]), ([2, 3, 4, 5], [3, 2, 1, 0]), ([1, 5, 1, 4], [2, 3, 0, 1]),
+    for dims, perm in (([2, 3], [1, 0]), ([2, 3, 4], [0, 2, 1]), ([2, 3, 4, 5], [0, 3, 1, 2]), ([2, 3, 4, 5], [3, 2, 1, 0]),
+                       ([1, 5, 1, 4], [2, 3, 0, 1]),
                        ([2, 3, 2, 2, 3, 2], [5, 0, 3, 2, 4, 1])):
         c = case("transpose-" + "".join(map(str, perm)), atol=0)
         c.node(XNNStaticTranspose(len(dims), perm, c.inp(dims), c.out([dims[p] for p in perm]), 0))
@@ -358,7 +372,8 @@ def moves():
         c.node(XNNSoftmax(c.inp(dims), c.out(dims), 0))
     c = case("softmax-f16", atol=2e-3, rtol=2e-3)
     c.node(XNNSoftmax(c.inp([4, 9], FP16), c.out([4, 9], FP16), 0))
-    for a, b, flag in (([4, 5], [5, 6], 0), ([3, 4, 5], [3, 5, 6], 0), ([2, 3, 7, 40], [2, 3, 9, 40], 1), ([2, 1, 4, 5], [1, 3, 5, 6], 0), ([3, 4, 5], [5, 6], 0)):
+    for a, b, flag in (([4, 5], [5, 6], 0), ([3, 4, 5], [3, 5, 6], 0), ([2, 3, 7, 40], [2, 3, 9, 40], 1), ([2, 1, 4, 5], [1, 3, 5, 6], 0),
+                       ([3, 4, 5], [5, 6], 0)):
         o = list(torch.broadcast_shapes(a[:-2], b[:-2])) + [a[-2], b[-2] if flag else b[-1]]
         c = case(f"bmm-{len(a)}d-{len(b)}d-{flag}-{a[-1]}")
         c.node(XNNBatchMatrixMultiply(c.inp(a), c.inp(b), c.out(o), flag))
@@ -381,17 +396,20 @@ def osize(i, p, k, s, d):
 def images():
     grid = [("3x3", (1, 1, 1, 1), (3, 3), (1, 1), (1, 1), 6, 10, 1), ("stride", (0, 1, 1, 0), (3, 3), (2, 2), (1, 1), 6, 9, 1),
             ("dilated", (2, 2, 2, 2), (3, 3), (1, 1), (2, 2), 4, 7, 1), ("1x1", (0, 0, 0, 0), (1, 1), (1, 1), (1, 1), 16, 33, 1),
-            ("1x1s2", (0, 0, 0, 0), (1, 1), (2, 2), (1, 1), 16, 5, 1), ("grouped", (1, 1, 1, 1), (3, 3), (1, 1), (1, 1), 4, 6, 3), ("5x2", (2, 0, 1, 1), (5, 2), (2, 1), (1, 1), 3, 8, 1)]
+            ("1x1s2", (0, 0, 0, 0), (1, 1), (2, 2), (1, 1), 16, 5, 1), ("grouped", (1, 1, 1, 1), (3, 3), (1, 1), (1, 1), 4, 6, 3),
+            ("5x2", (2, 0, 1, 1), (5, 2), (2, 1), (1, 1), 3, 8, 1)]
     n, h, w = 2, 9, 8
     for name, p, k, s, d, gi, go, g in grid:
         o = [n, osize(h, p[0] + p[2], k[0], s[0], d[0]), osize(w, p[1] + p[3], k[1], s[1], d[1]), go * g]
         c = case(f"conv-{name}", atol=2e-5)
-        c.node(conv(XNNConv2d, c, p, k, s, d, gi, go, g, (0, 0), c.inp([n, h, w, gi * g]), c.const(randn(go * g, *k, gi)), c.const(randn(go * g)), c.out(o)), -2.0, 6.0)
+        c.node(conv(XNNConv2d, c, p, k, s, d, gi, go, g, (0, 0), c.inp([n, h, w, gi * g]), c.const(randn(go * g, *k, gi)),
+                    c.const(randn(go * g)), c.out(o)), -2.0, 6.0)
         c = case(f"conv-static-{name}", atol=0)
         sc = torch.rand(go * g, generator=gen) * 0.01 + 0.002
         wq = c.const(randi(-127, 128, go * g, *k, gi), QCINT8, PC(c, sc))
         bq = c.const(randi(-500, 500, go * g, dtype=torch.int32), QCINT32, PC(c, sc * 0.03))
-        c.node(conv(XNNConv2d, c, p, k, s, d, gi, go, g, (0, 0), c.inp([n, h, w, gi * g], QINT8, PT(0.03, 4)), wq, bq, c.out(o, QINT8, PT(0.1, -3))), -5.0, 4.0)
+        c.node(conv(XNNConv2d, c, p, k, s, d, gi, go, g, (0, 0), c.inp([n, h, w, gi * g], QINT8, PT(0.03, 4)), wq, bq,
+                    c.out(o, QINT8, PT(0.1, -3))), -5.0, 4.0)
         c = case(f"conv-qd8-{name}", atol=5e-5)
         x = c.inp([n, h, w, gi * g])
         q = c.value(QDINT8, [n, h, w, gi * g], PerTokenDynamicQuant(3))
@@ -401,57 +419,72 @@ def images():
     c = case("conv-qd8-1x1-grouped", atol=5e-5)
     x, q = c.inp([n, h, w, 8]), c.value(QDINT8, [n, h, w, 8], PerTokenDynamicQuant(3))
     c.node(XNNConvert(x, q, 0))
-    c.node(conv(XNNConv2d, c, (0, 0, 0, 0), (1, 1), (1, 1), (1, 1), 4, 3, 2, (0, 0), q, c.const(randi(-127, 128, 6, 1, 1, 4), QCINT8, PC(c, torch.full((6,), 0.01))),
-                NONE, c.out([n, h, w, 6])))
+    c.node(conv(XNNConv2d, c, (0, 0, 0, 0), (1, 1), (1, 1), (1, 1), 4, 3, 2, (0, 0), q,
+                c.const(randi(-127, 128, 6, 1, 1, 4), QCINT8, PC(c, torch.full((6,), 0.01))), NONE, c.out([n, h, w, 6])))
     c = case("conv-nobias-same", atol=2e-5)
-    c.node(conv(XNNConv2d, c, (0, 0, 0, 0), (3, 4), (2, 2), (1, 1), 3, 4, 1, (0, 0), c.inp([n, h, w, 3]), c.const(randn(4, 3, 4, 3)), NONE, c.out([n, 5, 4, 4]), 4))
+    c.node(conv(XNNConv2d, c, (0, 0, 0, 0), (3, 4), (2, 2), (1, 1), 3, 4, 1, (0, 0), c.inp([n, h, w, 3]), c.const(randn(4, 3, 4, 3)), NONE,
+                c.out([n, 5, 4, 4]), 4))
     c = case("conv-f16", atol=3e-2, rtol=1e-2)
-    c.node(conv(XNNConv2d, c, (1, 1, 1, 1), (3, 3), (1, 1), (1, 1), 5, 4, 1, (0, 0), c.inp([1, 5, 6, 5], FP16), c.const(randn(4, 3, 3, 5)), c.const(randn(4)), c.out([1, 5, 6, 4], FP16)))
+    c.node(conv(XNNConv2d, c, (1, 1, 1, 1), (3, 3), (1, 1), (1, 1), 5, 4, 1, (0, 0), c.inp([1, 5, 6, 5], FP16), c.const(randn(4, 3, 3, 5)),
+                c.const(randn(4)), c.out([1, 5, 6, 4], FP16)))
     c = case("conv-quint8", atol=0)
     c.node(conv(XNNConv2d, c, (1, 1, 1, 1), (3, 3), (1, 1), (1, 1), 5, 4, 1, (0, 0), c.inp([1, 5, 6, 5], QUINT8, PT(0.03, 120)),
-                c.const(randi(0, 256, 4, 3, 3, 5, dtype=torch.uint8), QUINT8, PT(0.01, 130)), c.const(randi(-500, 500, 4, dtype=torch.int32), QINT32, PT(0.0003, 0)),
-                c.out([1, 5, 6, 4], QUINT8, PT(0.1, 128))))
+                c.const(randi(0, 256, 4, 3, 3, 5, dtype=torch.uint8), QUINT8, PT(0.01, 130)),
+                c.const(randi(-500, 500, 4, dtype=torch.int32), QINT32, PT(0.0003, 0)), c.out([1, 5, 6, 4], QUINT8, PT(0.1, 128))))
     c = case("conv-dynamic", atol=2e-5)
-    c.node(conv(XNNConv2d, c, (1, 1, 1, 1), (3, 3), (2, 2), (1, 1), 3, 5, 1, (0, 0), c.inp([2, 10, 10, 3]), c.const(randn(5, 3, 3, 3)), c.const(randn(5)), c.out([2, 5, 5, 5])))
+    c.node(conv(XNNConv2d, c, (1, 1, 1, 1), (3, 3), (2, 2), (1, 1), 3, 5, 1, (0, 0), c.inp([2, 10, 10, 3]), c.const(randn(5, 3, 3, 3)),
+                c.const(randn(5)), c.out([2, 5, 5, 5])))
     c.calls = [[randn(1, 10, 10, 3)], [randn(2, 7, 4, 3)], [randn(2, 10, 10, 3)]]
     c = case("conv-nchw", atol=2e-5)
     x, t, u = c.inp([1, 3, 6, 7]), c.value(FP32, [1, 6, 7, 3]), c.value(FP32, [1, 6, 7, 4])
     c.node(XNNStaticTranspose(4, [0, 2, 3, 1], x, t, 0))
     c.node(conv(XNNConv2d, c, (1, 1, 1, 1), (3, 3), (1, 1), (1, 1), 3, 4, 1, (0, 0), t, c.const(randn(4, 3, 3, 3)), c.const(randn(4)), u))
     c.node(XNNStaticTranspose(4, [0, 3, 1, 2], u, c.out([1, 4, 6, 7]), 0))
-    for name, k, s, d, mult, ch in (("3x3", (3, 3), (1, 1), (1, 1), 1, 10), ("s2", (3, 3), (2, 2), (1, 1), 1, 5), ("mult", (3, 2), (1, 1), (1, 1), 2, 4), ("dil", (3, 3), (1, 1), (2, 2), 1, 6)):
+    for name, k, s, d, mult, ch in (("3x3", (3, 3), (1, 1), (1, 1), 1, 10), ("s2", (3, 3), (2, 2), (1, 1), 1, 5),
+                                    ("mult", (3, 2), (1, 1), (1, 1), 2, 4), ("dil", (3, 3), (1, 1), (2, 2), 1, 6)):
         p = (1, 1, 1, 1)
         o = [n, osize(h, 2, k[0], s[0], d[0]), osize(w, 2, k[1], s[1], d[1]), ch * mult]
         c = case(f"dw-{name}", atol=2e-5)
-        c.node(conv(XNNDepthwiseConv2d, c, p, k, s, d, 1, mult, ch, (0, 0), c.inp([n, h, w, ch]), c.const(randn(1, *k, ch * mult)), c.const(randn(ch * mult)), c.out(o)), -3.0, 3.0)
+        c.node(conv(XNNDepthwiseConv2d, c, p, k, s, d, 1, mult, ch, (0, 0), c.inp([n, h, w, ch]), c.const(randn(1, *k, ch * mult)),
+                    c.const(randn(ch * mult)), c.out(o)), -3.0, 3.0)
         c = case(f"dw-static-{name}", atol=0)
         sc = torch.rand(ch * mult, generator=gen) * 0.01 + 0.002
         wq = c.const(randi(-127, 128, 1, *k, ch * mult), QCINT8, PC(c, sc, 3))
         bq = c.const(randi(-500, 500, ch * mult, dtype=torch.int32), QCINT32, PC(c, sc * 0.03))
-        c.node(conv(XNNDepthwiseConv2d, c, p, k, s, d, 1, mult, ch, (0, 0), c.inp([n, h, w, ch], QINT8, PT(0.03, 4)), wq, bq, c.out(o, QINT8, PT(0.02, -3))))
-    for name, k, s, d, gi, go, g, adj, p in (("2x2s2", (2, 2), (2, 2), (1, 1), 4, 5, 1, (0, 0), (0, 0, 0, 0)), ("3x3s2", (3, 3), (2, 2), (1, 1), 3, 6, 1, (1, 1), (1, 1, 1, 1)),
-                                             ("dil", (3, 3), (1, 1), (2, 2), 3, 4, 1, (0, 0), (1, 0, 0, 1)), ("grouped", (4, 4), (2, 2), (1, 1), 3, 2, 3, (0, 0), (1, 1, 1, 1))):
-        o = [n, (5 - 1) * s[0] + adj[0] + (k[0] - 1) * d[0] + 1 - p[0] - p[2], (6 - 1) * s[1] + adj[1] + (k[1] - 1) * d[1] + 1 - p[1] - p[3], go * g]
+        c.node(conv(XNNDepthwiseConv2d, c, p, k, s, d, 1, mult, ch, (0, 0), c.inp([n, h, w, ch], QINT8, PT(0.03, 4)), wq, bq,
+                    c.out(o, QINT8, PT(0.02, -3))))
+    for name, k, s, d, gi, go, g, adj, p in (("2x2s2", (2, 2), (2, 2), (1, 1), 4, 5, 1, (0, 0), (0, 0, 0, 0)),
+                                             ("3x3s2", (3, 3), (2, 2), (1, 1), 3, 6, 1, (1, 1), (1, 1, 1, 1)),
+                                             ("dil", (3, 3), (1, 1), (2, 2), 3, 4, 1, (0, 0), (1, 0, 0, 1)),
+                                             ("grouped", (4, 4), (2, 2), (1, 1), 3, 2, 3, (0, 0), (1, 1, 1, 1))):
+        o = [n, (5 - 1) * s[0] + adj[0] + (k[0] - 1) * d[0] + 1 - p[0] - p[2],
+             (6 - 1) * s[1] + adj[1] + (k[1] - 1) * d[1] + 1 - p[1] - p[3], go * g]
         c = case(f"deconv-{name}", atol=2e-5)
-        c.node(conv(XNNConvTranspose2d, c, p, k, s, d, gi, go, g, adj, c.inp([n, 5, 6, gi * g]), c.const(randn(go * g, *k, gi)), c.const(randn(go * g)), c.out(o)))
+        c.node(conv(XNNConvTranspose2d, c, p, k, s, d, gi, go, g, adj, c.inp([n, 5, 6, gi * g]), c.const(randn(go * g, *k, gi)),
+                    c.const(randn(go * g)), c.out(o)))
         c = case(f"deconv-static-{name}", atol=0)
         wq = c.const(randi(-127, 128, go * g, *k, gi), QINT8, PT(0.008, 0))
         bq = c.const(randi(-500, 500, go * g, dtype=torch.int32), QINT32, PT(0.00024, 0))
-        c.node(conv(XNNConvTranspose2d, c, p, k, s, d, gi, go, g, adj, c.inp([n, 5, 6, gi * g], QINT8, PT(0.03, 4)), wq, bq, c.out(o, QINT8, PT(0.1, -3))))
-    for name, p, k, s in (("2x2", (0, 0, 0, 0), (2, 2), (2, 2)), ("3x3p", (1, 1, 1, 1), (3, 3), (2, 2)), ("3x2", (0, 1, 1, 0), (3, 2), (1, 1))):
+        c.node(conv(XNNConvTranspose2d, c, p, k, s, d, gi, go, g, adj, c.inp([n, 5, 6, gi * g], QINT8, PT(0.03, 4)), wq, bq,
+                    c.out(o, QINT8, PT(0.1, -3))))
+    for name, p, k, s in (("2x2", (0, 0, 0, 0), (2, 2), (2, 2)), ("3x3p", (1, 1, 1, 1), (3, 3), (2, 2)),
+                          ("3x2", (0, 1, 1, 0), (3, 2), (1, 1))):
         o = [n, osize(h, p[0] + p[2], k[0], s[0], 1), osize(w, p[1] + p[3], k[1], s[1], 1), 5]
         c = case(f"avgpool-{name}")
         c.node(XNNAvgPooling2d(*p, *k, *s, 1, 1, c.inp([n, h, w, 5]), c.out(o), 0x40))
         c = case(f"maxpool-{name}", atol=0)
         c.node(XNNMaxPooling2d(*p, *k, *s, 1, 1, c.inp([n, h, w, 5]), c.out(o), 0x40), -0.5, 1.5)
     c = case("maxpool-dilated", atol=0)
-    c.node(XNNMaxPooling2d(1, 1, 1, 1, 2, 3, 1, 1, 2, 2, c.inp([n, h, w, 5]), c.out([n, osize(h, 2, 2, 1, 2), osize(w, 2, 3, 1, 2), 5]), 0x40))
+    c.node(XNNMaxPooling2d(1, 1, 1, 1, 2, 3, 1, 1, 2, 2, c.inp([n, h, w, 5]), c.out([n, osize(h, 2, 2, 1, 2), osize(w, 2, 3, 1, 2), 5]),
+                           0x40))
     c = case("maxpool-qint8", atol=0)
-    c.node(XNNMaxPooling2d(0, 0, 0, 0, 2, 2, 2, 2, 1, 1, c.inp([n, 8, 8, 5], QINT8, PT(0.1, 3)), c.out([n, 4, 4, 5], QINT8, PT(0.1, 3)), 0x40))
+    c.node(XNNMaxPooling2d(0, 0, 0, 0, 2, 2, 2, 2, 1, 1, c.inp([n, 8, 8, 5], QINT8, PT(0.1, 3)), c.out([n, 4, 4, 5], QINT8, PT(0.1, 3)),
+                           0x40))
     c = case("maxpool-f16", atol=0)
     c.node(XNNMaxPooling2d(0, 0, 0, 0, 2, 2, 2, 2, 1, 1, c.inp([n, 8, 8, 5], FP16), c.out([n, 4, 4, 5], FP16), 0x40))
     c = case("argmaxpool", atol=0)
-    c.node(XNNArgMaxPooling2d(0, 0, 0, 0, 3, 2, c.inp([n, 9, 8, 5]), c.out([n, 3, 4, 5]), c.out([n, 3, 4, 5], INT32, torch_type=torch.int64), 0))
+    c.node(XNNArgMaxPooling2d(0, 0, 0, 0, 3, 2, c.inp([n, 9, 8, 5]), c.out([n, 3, 4, 5]),
+                              c.out([n, 3, 4, 5], INT32, torch_type=torch.int64), 0))
     for flags in (0x40, 0):
         c = case(f"gavg-{flags}")
         c.node(XNNGlobalAvgPooling2d(c.inp([n, 7, 5, 6]), c.out([n, 1, 1, 6] if flags else [n, 6]), flags))

@@ -43,7 +43,8 @@ target() {
         headers=$(ls base/*.h tools/isa/include/*.h tools/isa/emulated/*.h kern/*.inc kern/*/*.h kern/*/*.inc kern/*/*.def)
         for f in $sources; do
             # shellcheck disable=SC2016
-            printf '%s/%s.o: %s %s\n\t$(CC) $(CFLAGS) %s -c -o $@ $<\n' "$dir" "$(echo "$f" | tr / _)" "$f" "$(echo $headers)" "$(flags "$1" "$f")"
+            printf '%s/%s.o: %s %s\n\t$(CC) $(CFLAGS) %s -c -o $@ $<\n' "$dir" "$(echo "$f" | tr / _)" "$f" "$(echo $headers)" \
+                "$(flags "$1" "$f")"
         done
     } >"$dir/Makefile"
     make -s -j2 -f "$dir/Makefile" "$dir/tests"

@@ -434,7 +434,8 @@ static PyObject *run(core_op *op, binding *b)
     if (chosen->flags & ETCH_OPF_INPLACE) {
         const etch_op *row = etch_op_functional(chosen->schema->name);
         written = b->written;
-        if (!row || !written || row->schema->n_params > chosen->schema->n_params) return PyErr_Format(PyExc_NotImplementedError, "in-place operator %s cannot be recorded", op->name);
+        if (!row || !written || row->schema->n_params > chosen->schema->n_params)
+            return PyErr_Format(PyExc_NotImplementedError, "in-place operator %s cannot be recorded", op->name);
         chosen = row;
     }
     etch_node *node = NULL;

@@ -1,4 +1,5 @@
-// What a tensor held before the inputs reached it: the content that state starts with. In: a tensor that a trial call left behind. Out: a constant.
+// What a tensor held before the inputs reached it: the content that state starts with. In: a tensor that a trial call left behind. Out: a
+// constant.
 //
 //   state = zeros(2, 3); state -= 5; state[0] = x        -> the content after the second statement
 //   state = x * zeros(1, 2) + x                          -> zeros(1, 2): what a recurrence made for itself when it was given no state

@@ -155,8 +155,8 @@ static int set_up(PyObject *module)
 }
 
 #define EACH_OWNED(st, DO)                                                                                              \
-    DO((st)->tensor_base) DO((st)->tensor_cls) DO((st)->symint_type) DO((st)->ratio_type) DO((st)->dtype_type) DO((st)->device_type)         \
-    DO((st)->layout_type) DO((st)->format_type) DO((st)->size_type) DO((st)->op_type) DO((st)->result_types)            \
+    DO((st)->tensor_base) DO((st)->tensor_cls) DO((st)->symint_type) DO((st)->ratio_type) DO((st)->dtype_type)          \
+    DO((st)->device_type) DO((st)->layout_type) DO((st)->format_type) DO((st)->size_type) DO((st)->op_type) DO((st)->result_types) \
     DO((st)->method_type) DO((st)->guard_error) DO((st)->files) DO((st)->skip_prefix) DO((st)->modules)                 \
     DO((st)->device_stack)
 

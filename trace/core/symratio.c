@@ -1,4 +1,5 @@
-// The quotient of two sizes of which one is symbolic, as `/` gives it: only what rounds it (math.ceil, math.floor, math.trunc) has a result, a size again.
+// The quotient of two sizes of which one is symbolic, as `/` gives it: only what rounds it (math.ceil, math.floor, math.trunc) has a
+// result, a size again.
 //
 // Example: blocks = math.ceil(frames / 8)    frames = s0    ->    (s0 + 7) // 8
 #include "trace/core/core.h"
@@ -54,7 +55,8 @@ static PyObject *arithmetic(PyObject *a, PyObject *b)
 }
 
 static PyMethodDef methods[] = {
-    { "__ceil__", ceil_of, METH_NOARGS, NULL }, { "__floor__", floor_of, METH_NOARGS, NULL }, { "__trunc__", floor_of, METH_NOARGS, NULL }, { 0 },
+    { "__ceil__", ceil_of, METH_NOARGS, NULL }, { "__floor__", floor_of, METH_NOARGS, NULL }, { "__trunc__", floor_of, METH_NOARGS, NULL },
+    { 0 },
 };
 static PyType_Slot slots[] = {
     { Py_tp_dealloc, CORE_FN(dealloc) },       { Py_nb_float, CORE_FN(as_float) },         { Py_nb_int, CORE_FN(as_float) },

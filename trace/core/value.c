@@ -56,7 +56,10 @@ etch_status *core_record(core_state *st, const etch_op *op, const etch_val *args
     return NULL;
 }
 
-static etch_status *record(void *user, const etch_op *op, const etch_val *args, int n, etch_node **out) { return core_record(user, op, args, n, out); }
+static etch_status *record(void *user, const etch_op *op, const etch_val *args, int n, etch_node **out)
+{
+    return core_record(user, op, args, n, out);
+}
 
 etch_recorder core_recorder(core_state *st) { return (etch_recorder){ st->program, record, st }; }
 

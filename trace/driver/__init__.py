@@ -1,1 +1,2 @@
-"""The tracer child: builds a model with the unmodified transformers library on etch's torch, runs it once on symbolic inputs, prints the graph."""
+"""The tracer child: builds a model with the unmodified transformers library on etch's torch, runs it once on symbolic inputs, prints the
+graph."""

@@ -1,8 +1,8 @@
 """What a trace assumed of sizes (guards), against the sizes that the program may be called with.
 
 In: guards "s0 > 1" with the model's source lines, and the graph's text, which has the range of each symbol. Out: what a user should know.
-There is nothing to say where a guard holds for every allowed size, or for all but size 1: code for several tokens was traced, and is taken for
-one too (torch.export assumes the same). All guards stand in the report.
+There is nothing to say where a guard holds for every allowed size, or for all but size 1: code for several tokens was traced, and is taken
+for one too (torch.export assumes the same). All guards stand in the report.
 """
 import itertools
 import re
@@ -82,14 +82,16 @@ def _example(call, text):
 
 
 def notes(guards, text):
-    """Lines for the user about the guards of a program in text form (bytes). One that would be right for the first call of a text only is refused."""
+    """Lines for the user about the guards of a program in text form (bytes). One that would be right for the first call of a text only is
+    refused."""
     text = b"\n".join(re.findall(rb"^(?:sym |%\d+ = input ).*$", text, re.M)).decode() if guards else ""
     ranges = {name: (int(low), int(high)) for name, low, high in re.findall(r"^sym (\w+) in \[(-?\d+), (-?\d+)\]", text, re.M)}
     said = []
     for guard, where in guards:
         failing, always = _exceptions(guard, ranges)
         if always:
-            raise TraceError(f"{where}: the model computes the first tokens of a text in another way than the later ones (traced with {guard}), "
+            raise TraceError(f"{where}: the model computes the first tokens of a text in another way than the later ones (traced with "
+                             f"{guard}), "
                              "and a program has one way", kind="unsupported")
         if failing:
             example = _example(failing[0], text)

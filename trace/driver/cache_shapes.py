@@ -1,12 +1,14 @@
 """Sizes of a static cache, learned from the model instead of its config: a trial call with an empty cache shows what each layer stores.
 
-transformers' exportable module gives every layer num_key_value_heads and head_dim of the config. Models that store compressed latents, one head for
-all queries, or other sizes in some layers need what they really pass to the cache. A trial call records nodes that nothing uses; they are dropped.
+transformers' exportable module gives every layer num_key_value_heads and head_dim of the config. Models that store compressed latents, one
+head for all queries, or other sizes in some layers need what they really pass to the cache. A trial call records nodes that nothing uses;
+they are dropped.
 """
 
 from etch_trace.report import TraceError
 
-NO_CACHE = ("the model does not keep keys and values between calls, so it cannot generate step by step (an encoder, or a decoder whose config does "
+NO_CACHE = ("the model does not keep keys and values between calls, so it cannot generate step by step (an encoder, or a decoder whose "
+            "config does "
             "not say is_decoder)")
 
 
@@ -36,7 +38,8 @@ def _trial(wrapper, model, example):
 
 
 def adjust(wrapper, model, example):
-    """Replaces cache tensors of another shape than the model stores, under the names that the module gave them. example() gives a call's tokens."""
+    """Replaces cache tensors of another shape than the model stores, under the names that the module gave them. example() gives a call's
+    tokens."""
     import torch
 
     shapes = _trial(wrapper, model, example)

@@ -128,7 +128,8 @@ class _ModuleAttributes:
 
 
 class CarriedStateModule(torch.nn.Module):
-    """forward(cache_position, input_ids or inputs_embeds) -> logits. Buffers: key_cache_<i>, value_cache_<i>, and state_<path> for what is carried."""
+    """forward(cache_position, input_ids or inputs_embeds) -> logits. Buffers: key_cache_<i>, value_cache_<i>, and state_<path> for what is
+    carried."""
 
     def __init__(self, model, length, example, growing=False, make_layer=None):
         """example: () -> inputs of a trial call of one token; make_layer: () -> an attention layer in place of the library's static one."""
@@ -197,7 +198,8 @@ class CarriedStateModule(torch.nn.Module):
                                  kind="unsupported")
 
     def _position_tensors(self):
-        """(layer index, layer, attribute, tensor) of what attention layers store by position: nothing beyond the call's position is read."""
+        """(layer index, layer, attribute, tensor) of what attention layers store by position: nothing beyond the call's position is
+        read."""
         for i, layer in enumerate(getattr(self.cache, "layers", None) or []):
             if isinstance(layer, (StaticLayer, FilledLayer)):
                 for key, value in vars(layer).items():

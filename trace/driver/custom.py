@@ -1,8 +1,8 @@
 """--use_custom_sdpa and --use_custom_kv_cache: attention as llama::custom_sdpa, cache writes as llama::update_cache.
 
-Both go through transformers' public interfaces (attention, mask and cache-layer classes), so no model is named here. What an interface call asks for and
-the operator cannot do (soft-capped logits, attention sinks, dropout) falls back to the library's own attention and is noted; a model that does not use
-the interfaces at all is refused by `check`.
+Both go through transformers' public interfaces (attention, mask and cache-layer classes), so no model is named here. What an interface call
+asks for and the operator cannot do (soft-capped logits, attention sinks, dropout) falls back to the library's own attention and is noted; a
+model that does not use the interfaces at all is refused by `check`.
 """
 from etch_trace import assumptions
 from etch_trace.report import TraceError
@@ -32,7 +32,8 @@ class Session:
     def begin(self, cache_position):
         import torch
 
-        # A ring takes any position. Where no cache has a slot for each, looking positions up in a table makes one beyond the length an error.
+        # A ring takes any position. Where no cache has a slot for each, looking positions up in a table makes one beyond the length an
+        # error.
         self.positions = torch.arange(self.length)[cache_position] if self.all_rings else cache_position
         self.start = assumptions.start(cache_position, self.length)
 
@@ -130,7 +131,8 @@ def _ordinary(session, module, query, key, value, mask, scaling, dropout, kwargs
         mask = torch.where(mask, torch.zeros((), dtype=query.dtype), torch.full((), torch.finfo(query.dtype).min, dtype=query.dtype))
     eager = getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)
     if eager is None:
-        raise TraceError(f"--use_custom_sdpa: {type(module).__name__} asks for what llama::custom_sdpa cannot do, and has no eager form", kind="unsupported")
+        raise TraceError(f"--use_custom_sdpa: {type(module).__name__} asks for what llama::custom_sdpa cannot do, and has no eager form",
+                         kind="unsupported")
     return eager(module, query, key, value, mask, scaling=scaling, dropout=dropout, **kwargs)
 
 
@@ -216,7 +218,8 @@ def replace_cache(wrapper, model, session):
     make = layer_class()
     cache = getattr(wrapper, "static_cache", None) or wrapper.cache
     if not all(isinstance(layer, StaticLayer) for layer in cache.layers):
-        raise TraceError("--use_custom_kv_cache cannot be applied to this model: its attention reads the filled part of the cache only", kind="unsupported")
+        raise TraceError("--use_custom_kv_cache cannot be applied to this model: its attention reads the filled part of the cache only",
+                         kind="unsupported")
     for i, old in enumerate(cache.layers):
         if old.max_cache_len == 0:
             continue
@@ -242,6 +245,7 @@ def check(session):
         why = "; ".join(session.fallbacks) or "its attention does not go through transformers' attention interface"
         raise TraceError(f"--use_custom_sdpa cannot be applied to this model: {why}", kind="unsupported")
     if session.kv_cache and not session.updates:
-        raise TraceError("--use_custom_kv_cache cannot be applied to this model: it does not use transformers' cache layers", kind="unsupported")
+        raise TraceError("--use_custom_kv_cache cannot be applied to this model: it does not use transformers' cache layers",
+                         kind="unsupported")
     for reason, n in session.fallbacks.items():
         report.note(f"{n} attention layers keep the library's own attention: {reason} is not in llama::custom_sdpa")

@@ -61,11 +61,13 @@ def check(folder, raw, known):
         if known:
             note(f"the code in the model's folder ({', '.join(files)}) was not used: transformers knows the architecture itself")
             return False
-        raise TraceError(f"architecture '{raw.get('model_type')}' is code in the model's own folder ({', '.join(os.path.join(folder, f) for f in files)}); "
+        raise TraceError(f"architecture '{raw.get('model_type')}' is code in the model's own folder "
+                         f"({', '.join(os.path.join(folder, f) for f in files)}); "
                          "it runs only with --trust_remote_code, inside a sandbox (docs/SECURITY.md)", kind="unsupported")
     for reference in references.values():
         if "--" in reference:
-            raise TraceError(f"{folder}/config.json names code of another repository ({reference.split('--')[0]}); only code that lies in the model's "
+            raise TraceError(f"{folder}/config.json names code of another repository ({reference.split('--')[0]}); only code that lies in "
+                             f"the model's "
                              "folder is run: copy it there and name it in auto_map", kind="unsupported")
         if not os.path.isfile(os.path.join(folder, _file(reference))):
             raise TraceError(f"{folder}/config.json names {_file(reference)}, which is not in the folder", kind="not_found")

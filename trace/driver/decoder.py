@@ -10,7 +10,8 @@ from etch_trace.report import TraceError
 DEFAULT_MAX_SEQ_LEN = 2048
 EXAMPLE = 8
 DEAR = 2  # times the work of one token that a call for any number may cost when it is given one
-OPTIONS = {"max_seq_len": None, "disable_dynamic_shapes": False, "use_custom_sdpa": False, "use_custom_kv_cache": False, "prefill_chunk": None,
+OPTIONS = {"max_seq_len": None, "disable_dynamic_shapes": False, "use_custom_sdpa": False, "use_custom_kv_cache": False,
+           "prefill_chunk": None,
            "logits": "all"}
 
 
@@ -38,7 +39,8 @@ def _refuse_encoder(model):
     """Blocks that serve encoders and decoders say which of them they were built for; an encoder's let each token see the later ones."""
     for name, block in model.get_decoder().named_modules():
         if name and getattr(block, "is_decoder", None) is False:
-            raise TraceError(f"{type(block).__name__} was built for an encoder, in which each token sees the later ones: config.json does not say "
+            raise TraceError(f"{type(block).__name__} was built for an encoder, in which each token sees the later ones: config.json does "
+                             f"not say "
                              '"is_decoder": true. If the weights are those of a decoder, add it; else another --task fits (fill-mask, '
                              "feature-extraction)", kind="unsupported")
 
@@ -117,7 +119,8 @@ class CachedDecoder:
         """Tokens that one call takes at most. A ring cache holds a window and a chunk, so the chunk defaults to the window there."""
         if not self.dynamic:
             if asked not in (None, 1):
-                raise TraceError(f"--prefill_chunk {asked} contradicts --disable_dynamic_shapes, which takes one token a call", kind="usage")
+                raise TraceError(f"--prefill_chunk {asked} contradicts --disable_dynamic_shapes, which takes one token a call",
+                                 kind="usage")
             return 1
         if asked is not None:
             if asked >= self.length:
@@ -138,8 +141,8 @@ class CachedDecoder:
         return _C.symbol("s0", 1, self.chunk, min(EXAMPLE, self.chunk)) if self.dynamic else 1
 
     def attempt(self, trace):
-        """trace() calls self.trace, perhaps among other methods. A model that computes with the padded cache's length as a number is traced again, with
-        a growing cache."""
+        """trace() calls self.trace, perhaps among other methods. A model that computes with the padded cache's length as a number is traced
+        again, with a growing cache."""
         from torch import _C
 
         if isinstance(self.inner, carried_state.CarriedStateModule):
@@ -213,7 +216,9 @@ class CachedDecoder:
 
         inner, size = self.inner, self.size()
         method.state(inner)
-        tokens = {"input_ids": (torch.int64, [1, size])} if self.width is None else {"inputs_embeds": (self.model.dtype, [1, size, self.width])}
+        tokens = {"input_ids": (torch.int64, [1, size])}
+        if self.width is not None:
+            tokens = {"inputs_embeds": (self.model.dtype, [1, size, self.width])}
 
         def call(cache_position, **tokens):
             if self.session.sdpa or self.session.kv_cache:

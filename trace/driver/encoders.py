@@ -27,7 +27,8 @@ def of(model, folder, image_size=None):
     modalities = [modalities] if isinstance(modalities, str) else modalities
     found = [Encoder(model, folder, m, image_size) for m in modalities if m in KINDS]
     if not found:
-        raise TraceError(f"the model takes {', '.join(modalities)} only: no image, no audio (a text model's task is text-generation)", kind="unsupported")
+        raise TraceError(f"the model takes {', '.join(modalities)} only: no image, no audio (a text model's task is text-generation)",
+                         kind="unsupported")
     return found
 
 
@@ -38,7 +39,8 @@ class Encoder:
         self.model, self.folder, self.image_size = model, folder, image_size
         self.features = getattr(model, self.function, None) or getattr(model.base_model, self.function, None)
         if self.features is None:
-            raise TraceError(f"the model takes {modality}, but its class has no {self.function}, by which transformers' models encode it", kind="unsupported")
+            raise TraceError(f"the model takes {modality}, but its class has no {self.function}, by which transformers' models encode it",
+                             kind="unsupported")
         self.token_id = getattr(model.config, token, None)
         if self.token_id is None:
             self.token_id = getattr(model.config, token.replace("_id", "_index"), None)
@@ -56,7 +58,8 @@ class Encoder:
             elif name == "image_sizes":
                 values[name] = torch.tensor([list(tensor.shape[-2:])])
             else:
-                raise TraceError(f"the model's {self.function} wants {name} beside {self.input}; {self.name} has one input", kind="unsupported")
+                raise TraceError(f"the model's {self.function} wants {name} beside {self.input}; {self.name} has one input",
+                                 kind="unsupported")
         return values
 
     def _encode(self, tensor):
@@ -90,8 +93,8 @@ class Encoder:
         return error, guards
 
     def _blocks(self, shape):
-        """Frames come in multiples of this: what the model takes the remainder of, learned from trials with any number of frames. None: no number of
-        frames may be left open. shape(n): the input's shape for n frames."""
+        """Frames come in multiples of this: what the model takes the remainder of, learned from trials with any number of frames. None: no
+        number of frames may be left open. shape(n): the input's shape for n frames."""
         from torch import _C
 
         block = 1
@@ -100,7 +103,8 @@ class Encoder:
             error, guards = self._trial(shape(block * _C.symbol(symbol, 1, MAX_FRAMES // block, 3)), symbol)
             if not error and not guards:
                 return block
-            larger = math.lcm(block, *(block * int(n) // math.gcd(block, int(n)) for text in guards for n in re.findall(rf"{symbol}\)? % (\d+)", text)))
+            larger = math.lcm(block, *(block * int(n) // math.gcd(block, int(n)) for text in guards
+                                       for n in re.findall(rf"{symbol}\)? % (\d+)", text)))
             if larger == block or larger > MAX_FRAMES:
                 return None
             block = larger
@@ -121,7 +125,8 @@ class Encoder:
             yield [_C.symbol("clips", 1, MAX_CLIPS, 2), *clip], "clips", -1
             yield [1, *clip], "", -1
         elif bins is None:
-            raise TraceError("the size of the audio features is not known: neither the model's config nor a preprocessor_config.json has it", kind="unsupported")
+            raise TraceError("the size of the audio features is not known: neither the model's config nor a preprocessor_config.json has "
+                             "it", kind="unsupported")
         else:
             for self.frames, shape in ((1, lambda n: [1, n, bins]), (-1, lambda n: [1, bins, n])):
                 block = self._blocks(shape)
@@ -148,10 +153,11 @@ class Encoder:
         """The model's own words, where they are about its input; else what it was given."""
         if not isinstance(error, (TypeError, AttributeError, ValueError)):
             return error
-        others = [name for name, p in inspect.signature(self.features).parameters.items() if p.kind is not p.VAR_KEYWORD and name != self.input]
+        others = [name for name, p in inspect.signature(self.features).parameters.items() if p.kind is not p.VAR_KEYWORD
+                  and name != self.input]
         also = f" (it also takes {', '.join(others)})" if others else ""
-        return TraceError(f"the model's {self.function} does not encode {self.input} alone{also}: {' '.join(str(error).split())} (at {location(error)})",
-                          kind="unsupported")
+        return TraceError(f"the model's {self.function} does not encode {self.input} alone{also}: {' '.join(str(error).split())} (at "
+                          f"{location(error)})", kind="unsupported")
 
     def trace(self):
         method.trace(self.name, self.model, self._encode_named, {self.input: (self.model.dtype, self.shape)}, ["embeddings"])

@@ -1,7 +1,8 @@
 """Cheaper ways to the same result for what `import transformers` spends its time on. The package itself stays as it is.
 
 1. transformers reads the text of all its model files at every import, twice, to learn which class lives where. Here the function that finds
-   `__all__` starts at the right line, one scan serves both callers, and the result is kept in a cache file, valid for one installed version.
+   `__all__` starts at the right line, one scan serves both callers, and the result is kept in a cache file, valid for one installed
+   version.
 2. The table of weight conversions of all architectures is built for each model that is loaded, with a thousand regular expressions. Here a
    pattern is compiled when it is first used.
 ETCH_PLAIN_IMPORT=1 leaves everything alone; see docs/SPEED.md for the numbers.

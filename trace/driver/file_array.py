@@ -68,7 +68,8 @@ class FileArray:
 
     def astype(self, dtype, copy=True):
         if np.dtype(dtype) != self.dtype:
-            raise TraceError(f"the conversion of this GGUF file casts a tensor to {np.dtype(dtype)}, which etch does not record", kind="unsupported")
+            raise TraceError(f"the conversion of this GGUF file casts a tensor to {np.dtype(dtype)}, which etch does not record",
+                             kind="unsupported")
         return self
 
     def __len__(self):
@@ -78,13 +79,14 @@ class FileArray:
         return FileArray(self.tensor[key])
 
     def __array__(self, *args, **kwargs):
-        raise TraceError("the conversion of this GGUF file reads the values of a tensor, which etch does not do before the model is written",
-                         kind="unsupported")
+        raise TraceError("the conversion of this GGUF file reads the values of a tensor, which etch does not do before the model is "
+                         "written", kind="unsupported")
 
     def __array_function__(self, function, types, args, kwargs):
         known = _functions().get(function)
         if known is None:
-            raise TraceError(f"the conversion of this GGUF file calls numpy.{function.__name__}, which etch does not record", kind="unsupported")
+            raise TraceError(f"the conversion of this GGUF file calls numpy.{function.__name__}, which etch does not record",
+                             kind="unsupported")
         out = known(*_plain(args), **kwargs)
         return [FileArray(x) for x in out] if isinstance(out, list) else FileArray(out)
 
@@ -92,7 +94,8 @@ class FileArray:
         import torch
 
         if method != "__call__" or ufunc not in _UFUNCS or kwargs:
-            raise TraceError(f"the conversion of this GGUF file calls numpy.{ufunc.__name__}, which etch does not record", kind="unsupported")
+            raise TraceError(f"the conversion of this GGUF file calls numpy.{ufunc.__name__}, which etch does not record",
+                             kind="unsupported")
         return FileArray(getattr(torch, _UFUNCS[ufunc])(*_plain(args)))
 
     __add__ = __radd__ = lambda self, other: np.add(self, other)

@@ -1,7 +1,8 @@
 """--gguf_file: weights, and where the folder has no config.json the configuration, from a GGUF file.
 
-transformers knows how names, shapes and row orders of each architecture map to its own; its functions run unmodified over leaves. What is replaced
-in the process (not in the package) is what would read bytes: the gguf package's reader and its dequantisation, and the library's own newer forms.
+transformers knows how names, shapes and row orders of each architecture map to its own; its functions run unmodified over leaves. What is
+replaced in the process (not in the package) is what would read bytes: the gguf package's reader and its dequantisation, and the library's
+own newer forms.
 """
 import contextlib
 import functools
@@ -83,7 +84,8 @@ def _replaced():
 
     changes = [(gguf, "GGUFReader", _reader), (gguf, "dequantize", _array), (torch, "from_numpy", _from_numpy(torch.from_numpy)),
                (gguf, "get_tensor_name_map", functools.lru_cache(gguf.get_tensor_name_map)),  # asked for once a module of the model
-               (legacy, "tqdm", lambda items, **kwargs: items), (modeling, "is_accelerate_available", lambda: True)]  # asked for, but not used here
+               # asked for, but not used here
+               (legacy, "tqdm", lambda items, **kwargs: items), (modeling, "is_accelerate_available", lambda: True)]
     with contextlib.suppress(ImportError):  # older releases have the first way only
         import transformers.integrations.gguf.gguf_conversion_mapping as mapping
         import transformers.quantizers.quantizer_gguf as quantizer

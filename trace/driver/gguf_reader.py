@@ -1,7 +1,8 @@
-"""The metadata and the tensor table of a GGUF file. In: a path (the exporter has checked the layout: st/gguf.h). Out: values by key, tensors by name.
+"""The metadata and the tensor table of a GGUF file. In: a path (the exporter has checked the layout: st/gguf.h). Out: values by key,
+tensors by name.
 
-Reader has the fields that transformers reads of the gguf package's class of the same job, but makes no object for each of a vocabulary's strings
-until it is asked for them.
+Reader has the fields that transformers reads of the gguf package's class of the same job, but makes no object for each of a vocabulary's
+strings until it is asked for them.
 """
 import mmap
 import struct
@@ -14,7 +15,8 @@ _PLAIN = {0: "float32", 1: "float16", 24: "int8", 25: "int16", 26: "int32", 27: 
 
 
 class _Value:
-    """One pair: `types` as the format numbers them, data = indices into `parts`, each part a sequence of numbers or the bytes of a string."""
+    """One pair: `types` as the format numbers them, data = indices into `parts`, each part a sequence of numbers or the bytes of a
+    string."""
 
     def __init__(self, name, types, parts):
         self.name, self.types, self.parts = name, types, parts

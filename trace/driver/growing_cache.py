@@ -1,7 +1,8 @@
 """A static key-value cache that shows the model only its filled part, for models that are not written for padded caches.
 
-In: keys and values [1, H, S, D] of one call, `past` (the first position of the call, a symbol read from cache_position). Out: all keys and values
-up to now, [1, H, past + S, D], as an ordinary growing cache gives them; the storage is [1, H, max_cache_len, D] and persists between calls.
+In: keys and values [1, H, S, D] of one call, `past` (the first position of the call, a symbol read from cache_position). Out: all keys and
+values up to now, [1, H, past + S, D], as an ordinary growing cache gives them; the storage is [1, H, max_cache_len, D] and persists between
+calls.
 A model class of transformers says by `_can_compile_fullgraph` whether a padded static cache is safe for it.
 """
 import torch
@@ -57,7 +58,8 @@ class GrowingCacheModule(torch.nn.Module):
     def initialize(self, shapes):
         """shapes: (heads, key width, value width) of each layer."""
         for i, (layer, (heads, width, value_width)) in enumerate(zip(self.cache.layers, shapes)):
-            layer.lazy_initialization(torch.zeros((1, heads, 0, width), dtype=self.model.dtype), torch.zeros((1, heads, 0, value_width), dtype=self.model.dtype))
+            layer.lazy_initialization(torch.zeros((1, heads, 0, width), dtype=self.model.dtype),
+                                      torch.zeros((1, heads, 0, value_width), dtype=self.model.dtype))
             self.register_buffer(f"key_cache_{i}", layer.keys, persistent=False)
             self.register_buffer(f"value_cache_{i}", layer.values, persistent=False)
 

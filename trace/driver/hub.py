@@ -1,7 +1,8 @@
 """A Hub id becomes a folder: `etch pull ID`, `--model ID`. {"pull": {...}} is the whole job; the text that comes out is the folder's path.
 
-In: {"id", "revision", "token", "offline", "config_only", "code", "gguf_file"}. huggingface_hub does the talking: its cache, its stored token, HF_ENDPOINT,
-HF_HUB_OFFLINE. Only what an export reads is fetched: configuration, tokenizer, safetensors, and code (*.py) if asked for; never a pickle.
+In: {"id", "revision", "token", "offline", "config_only", "code", "gguf_file"}. huggingface_hub does the talking: its cache, its stored
+token, HF_ENDPOINT, HF_HUB_OFFLINE. Only what an export reads is fetched: configuration, tokenizer, safetensors, and code (*.py) if asked
+for; never a pickle.
 No code of a model runs here.
 """
 import fnmatch
@@ -12,7 +13,8 @@ from etch_trace.report import TraceError, emit, note
 
 CONFIG = ("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json",
           "modules.json", "*_Pooling/config.json", "quantize_config.json")
-TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt",
+             "merges.txt",
              "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "chat_template.jinja", "chat_template.json")
 INDEX = "model.safetensors.index.json"
 WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", INDEX)
@@ -44,7 +46,8 @@ def _endpoint():
 
 
 def _is_network(error):
-    return isinstance(error, (ConnectionError, TimeoutError)) or type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "requests", "urllib3")
+    package = type(error).__module__.split(".")[0]
+    return isinstance(error, (ConnectionError, TimeoutError)) or package in ("httpx", "httpx2", "httpcore", "requests", "urllib3")
 
 
 def _explain(job, error):
@@ -56,7 +59,8 @@ def _explain(job, error):
     if isinstance(error, errors.HFValidationError):
         return f"'{job.id}' is neither a folder nor a Hub id (NAME or OWNER/NAME)", "usage"
     if isinstance(error, errors.GatedRepoError):
-        return f"{name} is gated: accept its terms at {where}/{job.id}, then give your token (--token, HF_TOKEN, or 'hf auth login')", "invalid"
+        return (f"{name} is gated: accept its terms at {where}/{job.id}, then give your token (--token, HF_TOKEN, or 'hf auth login')",
+                "invalid")
     if isinstance(error, errors.RevisionNotFoundError):
         return f"{job.id} has no revision '{job.revision or 'main'}'", "not_found"
     if isinstance(error, errors.RepositoryNotFoundError):
@@ -68,7 +72,8 @@ def _explain(job, error):
     if status is not None:
         return f"{where} answered {status} for {name}", "invalid"
     if _is_network(error):
-        return f"{where} cannot be reached ({' '.join(str(error).split()) or type(error).__name__}), and {name} is not in the cache", "invalid"
+        why = " ".join(str(error).split()) or type(error).__name__
+        return f"{where} cannot be reached ({why}), and {name} is not in the cache", "invalid"
     return f"{name}: {' '.join(str(error).split()) or type(error).__name__}", "invalid"
 
 
@@ -109,7 +114,8 @@ def _check(job, files):
     if job.gguf_file:
         if job.gguf_file not in files:
             there = sorted(f for f in files if f.endswith(".gguf"))
-            raise TraceError(f"{job.id}{job.at()} has no file {job.gguf_file}" + (f"; it has {', '.join(there[:6])}" if there else ""), kind="not_found")
+            raise TraceError(f"{job.id}{job.at()} has no file {job.gguf_file}" + (f"; it has {', '.join(there[:6])}" if there else ""),
+                             kind="not_found")
         return
     if "config.json" not in files:
         gguf = sorted(f for f in files if f.endswith(".gguf"))
@@ -119,7 +125,8 @@ def _check(job, files):
         return
     pickled = [f for f in files if any(fnmatch.fnmatchcase(f, p) for p in PICKLES)]
     if pickled:
-        raise TraceError(f"{job.id}{job.at()} holds its weights as {pickled[0]} only, which etch does not read: it takes safetensors (load the model with "
+        raise TraceError(f"{job.id}{job.at()} holds its weights as {pickled[0]} only, which etch does not read: it takes safetensors "
+                         f"(load the model with "
                          "transformers and save_pretrained it, or look for a revision with safetensors)", kind="unsupported")
     raise TraceError(f"{job.id}{job.at()} has no weights (*.safetensors)", kind="not_found")
 
@@ -145,7 +152,8 @@ def _cached(job):
                 raise TraceError(f"{job.id}: {INDEX} in the cache is not valid") from None
         missing = sorted(s for s in shards if s not in files)
         if missing:
-            raise TraceError(f"{job.id}{job.at()} is in the cache without {missing[0]}" + (f" and {len(missing) - 1} more files" if missing[1:] else ""), kind="not_found")
+            more = f" and {len(missing) - 1} more files" if missing[1:] else ""
+            raise TraceError(f"{job.id}{job.at()} is in the cache without {missing[0]}{more}", kind="not_found")
     return folder
 
 
@@ -190,7 +198,8 @@ def pull(fields):
     except ModuleNotFoundError:
         import sys
 
-        raise TraceError(f"{sys.executable} has no huggingface_hub package, which Hub ids need; install it there or give a folder", kind="not_found") from None
+        raise TraceError(f"{sys.executable} has no huggingface_hub package, which Hub ids need; install it there or give a folder",
+                         kind="not_found") from None
     try:
         return _resolve(job)
     except TraceError:

@@ -29,8 +29,8 @@ def _leaves(value):
 
 
 def constants(folder):
-    """Every key of preprocessor_config.json as a constant method: scalars as they are, numbers of a list or object as a list in its order; what else has
-    parts as its JSON text. Keys without a value are left out."""
+    """Every key of preprocessor_config.json as a constant method: scalars as they are, numbers of a list or object as a list in its order;
+    what else has parts as its JSON text. Keys without a value are left out."""
     values = {}
     for key, value in processor(folder).items():
         if isinstance(value, (dict, list)):
@@ -74,7 +74,8 @@ def image(folder, config, given=None):
     if not given and size is None:
         size = processor(folder).get("crop_size") or processor(folder).get("size")
         if size is None:
-            raise TraceError("neither the model's config nor a preprocessor_config.json names an image size; give --image_size", kind="usage")
+            raise TraceError("neither the model's config nor a preprocessor_config.json names an image size; give --image_size",
+                             kind="usage")
     _, channels = _first([part] if part is not None else parts, "num_channels", "in_channels", "in_chans")
     height, width = _sides(given or size)
     return channels or 3, height, width

@@ -1,6 +1,7 @@
 """Names of PyTorch that etch lacks, all of them: for `etch check` a call of one gives a tensor like its first, and the trace goes on.
 
-An export stops at the first. Sizes after a missing operator are guesses, so what fails later is told as such, and nothing is ever made of the graph.
+An export stops at the first. Sizes after a missing operator are guesses, so what fails later is told as such, and nothing is ever made of
+the graph.
 """
 import os
 import sys
@@ -88,5 +89,6 @@ def check(error=None):
     text = f"{'this operator is' if len(told) == 1 else f'these {len(told)} operators are'} missing: {', '.join(told)}"
     if error is not None:
         last = describe(error)
-        text += f"; sizes after the first are guesses, and with them the trace ended: {last['message']}" + (f" ({last['where']})" if last["where"] else "")
+        text += f"; sizes after the first are guesses, and with them the trace ended: {last['message']}"
+        text += f" ({last['where']})" if last["where"] else ""
     raise TraceError(text, kind="unsupported")

@@ -29,7 +29,8 @@ def read_config(folder):
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     if not custom_code.check(folder, raw, kind in CONFIG_MAPPING) and kind not in CONFIG_MAPPING:
-        raise TraceError(f"architecture '{kind}' is unknown to transformers {transformers.__version__}; a newer release may know it", kind="unsupported")
+        raise TraceError(f"architecture '{kind}' is unknown to transformers {transformers.__version__}; a newer release may know it",
+                         kind="unsupported")
     import safetensors
 
     safetensors.packing = None if gguf_file.given() else prequantized.packing(folder, raw)
@@ -47,8 +48,8 @@ def _weights_present(folder):
         return
     pickled = [n for n in names if n.endswith((".bin", ".pt", ".pth"))]
     if pickled:
-        raise TraceError(f"{folder} holds its weights as {pickled[0]}; etch reads safetensors only (save the model again with save_pretrained)",
-                         kind="unsupported")
+        raise TraceError(f"{folder} holds its weights as {pickled[0]}; etch reads safetensors only (save the model again with "
+                         f"save_pretrained)", kind="unsupported")
     raise TraceError(f"{folder} has a config but no weights (*.safetensors)", kind="not_found")
 
 
@@ -58,7 +59,8 @@ def load(auto_class, folder, config, task, *, dtype="float32", **kwargs):
 
     auto = getattr(transformers, auto_class)
     if type(config) not in auto._model_mapping and not custom_code.provides(config, auto_class):
-        raise TraceError(f"a model of type '{config.model_type}' does not do the task {task} (it is not in transformers' {auto_class})", kind="unsupported")
+        raise TraceError(f"a model of type '{config.model_type}' does not do the task {task} (it is not in transformers' {auto_class})",
+                         kind="unsupported")
     return load_class(auto, folder, config, dtype=dtype, **kwargs)
 
 
@@ -73,17 +75,21 @@ def load_class(auto, folder, config, *, dtype="float32", **kwargs):
     if not from_config and not gguf_file.given():
         _weights_present(folder)
     safetensors.root = folder
-    # The library's default loops over the experts that were hit, which depends on the data; this form gathers the weights of the chosen experts.
+    # The library's default loops over the experts that were hit, which depends on the data; this form gathers the weights of the chosen
+    # experts.
     kwargs.setdefault("experts_implementation", "batched_mm")
-    attempts = [kwargs] if "attn_implementation" in kwargs else [{**kwargs, "attn_implementation": "sdpa"}, {**kwargs, "attn_implementation": "eager"}]
+    attempts = [kwargs] if "attn_implementation" in kwargs else [{**kwargs, "attn_implementation": "sdpa"},
+                                                                 {**kwargs, "attn_implementation": "eager"}]
     for i, extra in enumerate(attempts):
         try:
             if from_config:
-                model, loaded = weightless.build(auto, config, dtype=getattr(torch, dtype), trust_remote_code=custom_code.trusted, **extra), {}
+                model, loaded = weightless.build(auto, config, dtype=getattr(torch, dtype), trust_remote_code=custom_code.trusted,
+                                                 **extra), {}
                 break
             with gguf_file.loading() as source:
                 model, loaded = auto.from_pretrained(folder, config=config, dtype=getattr(torch, dtype), local_files_only=True,
-                                                     trust_remote_code=custom_code.trusted, output_loading_info=True, ignore_mismatched_sizes=True,
+                                                     trust_remote_code=custom_code.trusted, output_loading_info=True,
+                                                     ignore_mismatched_sizes=True,
                                                      **source, **extra)
             break
         except ValueError as error:
@@ -100,8 +106,10 @@ def load_class(auto, folder, config, *, dtype="float32", **kwargs):
 def _check_sizes(mismatched, has_config):
     if mismatched:
         key, stored, wanted = sorted(mismatched)[0]
-        hint = "" if has_config else "; the configuration is what transformers makes of the GGUF file's metadata: put the model's config.json into the folder"
-        raise TraceError(f"the checkpoint does not fit the configuration: {key} is {list(stored)} in the file, {list(wanted)} in the model{hint}")
+        hint = "" if has_config else ("; the configuration is what transformers makes of the GGUF file's metadata: put the model's "
+                                      "config.json into the folder")
+        raise TraceError(f"the checkpoint does not fit the configuration: {key} is {list(stored)} in the file, {list(wanted)} in the "
+                         f"model{hint}")
 
 
 _missing = set()  # parameters that the checkpoint lacks: the library fills them with random numbers

@@ -1,4 +1,5 @@
-"""How the hidden states of a text become one vector: the modules that a sentence-transformers folder lists behind the model (modules.json)."""
+"""How the hidden states of a text become one vector: the modules that a sentence-transformers folder lists behind the model
+(modules.json)."""
 import json
 import os
 
@@ -14,8 +15,8 @@ def _json(path):
 
 
 def read(folder):
-    """[step name] in order: "mean", "cls", "lasttoken", "max", then perhaps "normalize". [] when the folder says nothing, or asks for what is not known (a
-    note then)."""
+    """[step name] in order: "mean", "cls", "lasttoken", "max", then perhaps "normalize". [] when the folder says nothing, or asks for what
+    is not known (a note then)."""
     path = os.path.join(folder, "modules.json")
     if not os.path.isfile(path):
         return []
@@ -27,7 +28,8 @@ def read(folder):
             if kind == "Pooling":
                 given = _json(os.path.join(folder, module["path"], "config.json"))
                 modes = [key.removeprefix("pooling_mode_") for key, on in given.items() if key.startswith("pooling_mode_") and on is True]
-                mode = {"mean_tokens": "mean", "cls_token": "cls", "lasttoken": "lasttoken", "max_tokens": "max"}.get(modes[0] if len(modes) == 1 else "")
+                mode = {"mean_tokens": "mean", "cls_token": "cls", "lasttoken": "lasttoken",
+                        "max_tokens": "max"}.get(modes[0] if len(modes) == 1 else "")
                 if mode is None:
                     note(f"no sentence_embedding: the pooling {' + '.join(modes) or 'of the folder'} is not known")
                     return []

@@ -1,8 +1,8 @@
 """Checkpoints whose config.json says that their weights are quantized: GPTQ and AWQ.
 
-In: `quantization_config`. Out: a Packing, which the tracer's safetensors asks: where a file has X.qweight, X.qzeros and X.scales (and X.g_idx), the model
-finds X.weight, an expression over those tensors. transformers is not told of the quantization: it would put modules of its own into the model, for
-kernels that are not here.
+In: `quantization_config`. Out: a Packing, which the tracer's safetensors asks: where a file has X.qweight, X.qzeros and X.scales (and
+X.g_idx), the model finds X.weight, an expression over those tensors. transformers is not told of the quantization: it would put modules of
+its own into the model, for kernels that are not here.
 """
 import json
 import os
@@ -31,7 +31,8 @@ def strip(config):
 def _bits(quant, allowed):
     bits = quant.get("bits", quant.get("w_bit"))
     if bits not in allowed:
-        raise TraceError(f"config.json: quantization_config has {bits} bits; etch reads {' and '.join(map(str, allowed))} of this method", kind="unsupported")
+        raise TraceError(f"config.json: quantization_config has {bits} bits; etch reads {' and '.join(map(str, allowed))} of this method",
+                         kind="unsupported")
     return bits
 
 
@@ -39,7 +40,8 @@ def _one_of(quant, keys, allowed, method):
     """The first of `keys` that is set, lower case; an unknown value is refused by name."""
     key, value = next(((k, quant[k]) for k in keys if quant.get(k) is not None), (keys[0], allowed[0]))
     if str(value).lower() not in allowed:
-        raise TraceError(f"config.json: quantization_config has {key} '{value}'; etch reads {', '.join(allowed)} of {method}", kind="unsupported")
+        raise TraceError(f"config.json: quantization_config has {key} '{value}'; etch reads {', '.join(allowed)} of {method}",
+                         kind="unsupported")
     return str(value).lower()
 
 

@@ -81,7 +81,8 @@ def describe(error):
     kind = _kind(cause)
     message = " ".join(str(cause).split()) or type(cause).__name__
     if isinstance(cause, ModuleNotFoundError) and cause.name == "transformers":
-        return {"message": f"{sys.executable} has no transformers package: install it there (pip install transformers), or name another Python "
+        return {"message": f"{sys.executable} has no transformers package: install it there (pip install transformers), or name another "
+                           f"Python "
                            "in ETCH_PYTHON", "where": "", "module": "", "kind": "not_found"}
     if kind == "internal" and not isinstance(cause, TraceError):
         message = f"{type(cause).__name__}: {message}"

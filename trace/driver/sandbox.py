@@ -1,11 +1,12 @@
-"""What the code of a model may do: read files, compute, write the graph to the parent. Not: open connections, run programs, start or touch processes,
-write files outside of the scratch folder.
+"""What the code of a model may do: read files, compute, write the graph to the parent. Not: open connections, run programs, start or touch
+processes, write files outside of the scratch folder.
 
-In: the job's scratch folder (or None). The kernel keeps the walls (_sandbox: Landlock and seccomp, trace/sandbox/sandbox.h); an audit hook names
-what was tried before the kernel is asked. Two steps, since rights can only shrink:
+In: the job's scratch folder (or None). The kernel keeps the walls (_sandbox: Landlock and seccomp, trace/sandbox/sandbox.h); an audit hook
+names what was tried before the kernel is asked. Two steps, since rights can only shrink:
   enter()  before transformers is imported: as above, but etch's own cache folder may still be written (fast_import.py)
   seal()   before anything of the model is read: the cache folder is closed too
-A mechanism that the kernel lacks is a note in the summary. ETCH_SANDBOX=landlock|seccomp|off limits what is used, for tests and for finding faults.
+A mechanism that the kernel lacks is a note in the summary. ETCH_SANDBOX=landlock|seccomp|off limits what is used, for tests and for finding
+faults.
 """
 import errno
 import os
@@ -78,12 +79,14 @@ def _landlock(paths):
 
 
 # What an interpreter and its libraries read of the system: shared objects, time zones, names, facts about the machine.
-_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/mime.types",
+_SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
+           "/etc/mime.types",
            "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system", "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 
 def _linked(folder):
-    """What links of a model folder may lead to: the blobs of its repository in the Hub's cache, and weights. A hostile folder could have any link."""
+    """What links of a model folder may lead to: the blobs of its repository in the Hub's cache, and weights. A hostile folder could have
+    any link."""
     blobs = os.path.realpath(os.path.join(folder, os.pardir, os.pardir, "blobs"))
     targets = {os.path.realpath(os.path.join(folder, name)) for name in os.listdir(folder)}
     return [t for t in targets if t.endswith(".safetensors")] + [blobs for t in targets if os.path.dirname(t) == blobs][:1]
@@ -154,7 +157,8 @@ def watch():
 
 
 def seal(inputs=()):
-    """`inputs`: where code runs that is not etch's or the library's, all that it may read beside the Python installation; empty: reading is free."""
+    """`inputs`: where code runs that is not etch's or the library's, all that it may read beside the Python installation; empty: reading is
+    free."""
     if _State.landlock:
         _landlock([_State.scratch, os.devnull])
         if inputs:
@@ -168,9 +172,11 @@ def seal(inputs=()):
     if not _State.landlock and not _State.seccomp:
         note(f"NOT SANDBOXED: {lacking}; the model's code ran with all your rights")
     elif not _State.landlock:
-        note(f"sandbox incomplete: {lacking}; seccomp alone keeps the model's code from every writing, but not from reading other processes of yours")
+        note(f"sandbox incomplete: {lacking}; seccomp alone keeps the model's code from every writing, but not from reading other "
+             f"processes of yours")
     elif not _State.seccomp:
-        note(f"sandbox incomplete: {lacking}; Landlock alone stops writing, programs and TCP, not other sockets or changes of permissions and times")
+        note(f"sandbox incomplete: {lacking}; Landlock alone stops writing, programs and TCP, not other sockets or changes of permissions "
+             f"and times")
 
 
 # ---- naming what was tried
@@ -178,7 +184,8 @@ def seal(inputs=()):
 def _writable(path):
     if path == os.devnull:
         return True
-    return _State.scratch is not None and (_State.landlock or not _State.sealed) and (os.path.realpath(path) + os.sep).startswith(_State.scratch + os.sep)
+    return _State.scratch is not None and (_State.landlock
+                                           or not _State.sealed) and (os.path.realpath(path) + os.sep).startswith(_State.scratch + os.sep)
 
 
 def _path(verb, at=0):
@@ -197,7 +204,8 @@ def _metadata(verb):
 
     def say(args):
         what = outside(args)
-        if what is None and not isinstance(args[0], int):  # seccomp does not see paths: in the scratch folder it fails as well, but is no misdeed
+        # seccomp does not see paths: in the scratch folder it fails as well, but is no misdeed
+        if what is None and not isinstance(args[0], int):
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), os.fsdecode(args[0]))
         return what
 
@@ -238,7 +246,8 @@ def _kill(args):
 
 _ACTIONS = {
     "open": _open, "os.remove": _path("remove"), "os.rename": _path("rename"), "os.mkdir": _mkdir, "os.rmdir": _path("remove"),
-    "os.link": _path("link to", 1), "os.symlink": _path("link to", 1), "os.truncate": _path("cut short"), "os.chmod": _metadata("change permissions of"),
+    "os.link": _path("link to", 1), "os.symlink": _path("link to", 1), "os.truncate": _path("cut short"),
+    "os.chmod": _metadata("change permissions of"),
     "os.chown": _metadata("change the owner of"), "os.utime": _metadata("change the times of"),
     "os.system": _command, "os.exec": _command, "os.posix_spawn": _command, "subprocess.Popen": _command,
     "os.fork": lambda args: "start a process", "os.forkpty": lambda args: "start a process",

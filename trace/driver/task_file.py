@@ -5,7 +5,8 @@
     methods(model, options)   {method: (callable, {input: (dtype, shape)}, [output names])}; the names of outputs are optional
     metadata(model, options)  {constant method: number, text or list of numbers}. Optional
 
-or, in the place of all these, a class Task as the files in this folder's tasks/ have it. A size of a shape is a number or a torch.export.Dim with min and max.
+or, in the place of all these, a class Task as the files in this folder's tasks/ have it. A size of a shape is a number or a
+torch.export.Dim with min and max.
 A callable that is a torch.nn.Module keeps the buffers that it registers itself between calls.
 """
 import importlib.util
@@ -53,7 +54,8 @@ class _File:
             if line is None:
                 raise
             kind = "unsupported" if isinstance(error, NotImplementedError) else "invalid"
-            text = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split()).removeprefix(f"{os.path.basename(self.path)}:{line}: ")
+            text = " ".join(str(error).split()).removeprefix(f"{os.path.basename(self.path)}:{line}: ")
+            text = error.msg if isinstance(error, SyntaxError) else text
             where = report.location(error)
             where = "" if where.startswith(os.path.basename(self.path)) or where in text else f" (at {where})"
             raise TraceError(f"{self.shown}:{line}: {type(error).__name__}: {text}{where}", kind=kind) from None
@@ -138,7 +140,8 @@ class TaskFileExportableModule:
         call, inputs, outputs = (*value, None)[:3]
         specs = {}
         for key, spec in inputs.items():
-            if not isinstance(spec, (tuple, list)) or len(spec) != 2 or not isinstance(spec[0], torch.dtype) or not hasattr(spec[1], "__iter__"):
+            pair = isinstance(spec, (tuple, list)) and len(spec) == 2
+            if not pair or not isinstance(spec[0], torch.dtype) or not hasattr(spec[1], "__iter__"):
                 raise self.file.wrong(f"input {key} of {name} is {spec!r}, not (dtype, shape)")
             specs[key] = (spec[0], self._shape(key, spec[1]))
         owner = call if isinstance(call, torch.nn.Module) else self.model

@@ -1,5 +1,5 @@
-// Landlock by its system calls: the numbers and structures are the kernel's ABI (Documentation/userspace-api/landlock.rst), written out because
-// the headers of older distributions know only its first versions.
+// Landlock by its system calls: the numbers and structures are the kernel's ABI (Documentation/userspace-api/landlock.rst), written out
+// because the headers of older distributions know only its first versions.
 #define _GNU_SOURCE
 #include "trace/sandbox/sandbox.h"
 
@@ -23,8 +23,8 @@ enum {
     FS_TRUNCATE = 1 << 14,   // version 3
     FS_IOCTL_DEV = 1 << 15,  // version 5
 };
-#define FS_VERSION_1 (FS_EXECUTE | FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_CHAR | FS_MAKE_DIR | FS_MAKE_REG | FS_MAKE_SOCK | \
-                      FS_MAKE_FIFO | FS_MAKE_BLOCK | FS_MAKE_SYM)
+#define FS_VERSION_1 (FS_EXECUTE | FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_CHAR | FS_MAKE_DIR | FS_MAKE_REG | \
+                      FS_MAKE_SOCK | FS_MAKE_FIFO | FS_MAKE_BLOCK | FS_MAKE_SYM)
 enum { NET_BIND_TCP = 1, NET_CONNECT_TCP = 2 };           // version 4
 enum { SCOPE_ABSTRACT_UNIX_SOCKET = 1, SCOPE_SIGNAL = 2 };  // version 6
 

@@ -16,7 +16,10 @@ static PyObject *result(int failed)
 static PyObject *landlock_abi(PyObject *module, PyObject *args) { return (void)module, (void)args, PyLong_FromLong(etch_landlock_abi()); }
 static PyObject *seccomp_built(PyObject *module, PyObject *args) { return (void)module, (void)args, PyBool_FromLong(etch_seccomp_built()); }
 static PyObject *seccomp_works(PyObject *module, PyObject *args) { return (void)module, (void)args, PyBool_FromLong(etch_seccomp_works()); }
-static PyObject *drop_capabilities(PyObject *module, PyObject *args) { return (void)module, (void)args, result(etch_sandbox_drop_capabilities()); }
+static PyObject *drop_capabilities(PyObject *module, PyObject *args)
+{
+    return (void)module, (void)args, result(etch_sandbox_drop_capabilities());
+}
 
 static PyObject *with_paths(PyObject *list, int (*restrict_to)(const char *const *paths, size_t n))
 {
@@ -73,7 +76,8 @@ static PyMethodDef methods[] = {
     { "drop_capabilities", drop_capabilities, METH_NOARGS, NULL }, { 0 },
 };
 static PyModuleDef_Slot slots[] = { { 0, NULL } };
-static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, "etch_trace._sandbox", "Landlock and seccomp for the tracer.", 0, methods, slots, NULL, NULL, NULL };
+static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, "etch_trace._sandbox", "Landlock and seccomp for the tracer.", 0, methods,
+                                         slots, NULL, NULL, NULL };
 
 PyMODINIT_FUNC PyInit__sandbox(void);
 __attribute__((visibility("default"))) PyMODINIT_FUNC PyInit__sandbox(void) { return PyModuleDef_Init(&definition); }

@@ -1,7 +1,7 @@
 // Walls around code that came with a model: Landlock (files, TCP, signals) and seccomp (everything else that leaves the process).
 //
-// Both hold for the calling thread and what it starts, cannot be taken back, and survive whatever the code does. They are applied by the child
-// itself, before any model code: while it has one thread, after the interpreter has started. The policy is trace/driver/sandbox.py.
+// Both hold for the calling thread and what it starts, cannot be taken back, and survive whatever the code does. They are applied by the
+// child itself, before any model code: while it has one thread, after the interpreter has started. The policy is trace/driver/sandbox.py.
 #ifndef ETCH_TRACE_SANDBOX_H
 #define ETCH_TRACE_SANDBOX_H
 
@@ -10,8 +10,9 @@
 
 // The kernel's Landlock version, 0 when it has none (not built, not enabled, or forbidden here).
 int etch_landlock_abi(void);
-// From now on: files can be made, changed and removed beneath `writable` only (paths that exist; files count), nothing can be executed; where the
-// version has it, no TCP (4), no ioctl on devices (5), no signals and abstract sockets outside (6). Each call adds a layer: rights only shrink.
+// From now on: files can be made, changed and removed beneath `writable` only (paths that exist; files count), nothing can be executed;
+// where the version has it, no TCP (4), no ioctl on devices (5), no signals and abstract sockets outside (6). Each call adds a layer:
+// rights only shrink.
 // 0, or an errno.
 int etch_landlock_restrict(const char *const *writable, size_t n_writable);
 

@@ -1,7 +1,8 @@
 // The seccomp filters, and the handler that turns a stopped call into EPERM and remembers it.
 //
-// A filter that only failed calls would leave no trace of the attempt; one that killed would leave no message. So a stopped call raises SIGSYS,
-// and the handler writes the error into the registers that the call returns in. Code that takes the handler away is killed at its next attempt.
+// A filter that only failed calls would leave no trace of the attempt; one that killed would leave no message. So a stopped call raises
+// SIGSYS, and the handler writes the error into the registers that the call returns in. Code that takes the handler away is killed at its
+// next attempt.
 #define _GNU_SOURCE
 #include "trace/sandbox/sandbox.h"
 
@@ -50,7 +51,8 @@ static const denied base[] = {
 // Rows that depend on arguments.
 static const denied partial[] = {
     { "clone", "start a process" }, { "kill", "signal another process" }, { "tgkill", "signal another process" },
-    { "rt_sigqueueinfo", "signal another process" }, { "rt_tgsigqueueinfo", "signal another process" }, { "prlimit64", "look into another process" },
+    { "rt_sigqueueinfo", "signal another process" }, { "rt_tgsigqueueinfo", "signal another process" },
+    { "prlimit64", "look into another process" },
     { "ioctl", "type into the terminal" }, { "open", "write a file" }, { "openat", "write a file" },
 };
 #define N(a) (sizeof(a) / sizeof *(a))
@@ -119,7 +121,8 @@ static int deny_where(scmp_filter_ctx f, const char *call, unsigned arg, enum sc
     return number < 0 ? 0 : seccomp_rule_add_array(f, STOP, number, 1, &compare);
 }
 
-// The kernel is said to have no such call: for those whose arguments lie in memory, where a filter cannot look. Callers fall back to an older one.
+// The kernel is said to have no such call: for those whose arguments lie in memory, where a filter cannot look. Callers fall back to an
+// older one.
 static int deny_existence(scmp_filter_ctx f, const char *call)
 {
     int number = seccomp_syscall_resolve_name(call);

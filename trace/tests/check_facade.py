@@ -43,7 +43,8 @@ def main():
         print(run.stderr[-2000:])
     g = torch.Generator().manual_seed(0)
     inputs = {"x": torch.randn(2, 3, 4, generator=g), "y": torch.randn(2, 3, 4, generator=g), "p": torch.rand(2, 3, 4, generator=g) + 0.1,
-              "q": torch.randn(4, 5, generator=g), "n": torch.randint(0, 4, (2, 3), generator=g), "b": torch.rand(2, 3, 4, generator=g) > 0.4,
+              "q": torch.randn(4, 5, generator=g), "n": torch.randint(0, 4, (2, 3), generator=g),
+              "b": torch.rand(2, 3, 4, generator=g) > 0.4,
               "img": torch.randn(2, 4, 6, 6, generator=g)}
     bad = len(names) - len(run.stdout.splitlines())
     for line in run.stdout.splitlines():

@@ -1,4 +1,5 @@
-"""Traces decoder-only models and compares the graph, evaluated by PyTorch, with PyTorch's own eager model: a prefill and single-token steps.
+"""Traces decoder-only models and compares the graph, evaluated by PyTorch, with PyTorch's own eager model: a prefill and single-token
+steps.
 
     python check_text_generation.py GRAPH_FOLDER MODEL_FOLDER [NAME...]     (GRAPH_FOLDER/NAME.txt from etch_trace; needs PyTorch)
 """

@@ -119,13 +119,15 @@ class Program:
                 m = TYPE.search(right)
                 raw = bytes.fromhex(re.search(r'hex "([0-9a-f]*)"', right).group(1))
                 shape = eval("[" + m.group(2) + "]")
-                v[ids[0]] = (torch.frombuffer(bytearray(raw), dtype=DTYPES[m.group(1)]) if raw else torch.empty(0, dtype=DTYPES[m.group(1)])).reshape(shape)
+                v[ids[0]] = (torch.frombuffer(bytearray(raw), dtype=DTYPES[m.group(1)]) if raw
+                             else torch.empty(0, dtype=DTYPES[m.group(1)])).reshape(shape)
             elif kind == "buffer":
                 name = re.match(r'buffer "([^"]*)"', right).group(1)
                 if name not in self.state:
                     m = TYPE.search(right.split(" : ", 1)[1])
                     init = re.search(r"init %(\d+)", right)
-                    self.state[name] = v[int(init.group(1))].clone() if init else torch.zeros(eval("[" + m.group(2) + "]"), dtype=DTYPES[m.group(1)])
+                    zeros = torch.zeros(eval("[" + m.group(2) + "]"), dtype=DTYPES[m.group(1)])
+                    self.state[name] = v[int(init.group(1))].clone() if init else zeros
                 v[ids[0]] = self.state[name]
                 env[f"buffer{ids[0]}"] = name
             else:

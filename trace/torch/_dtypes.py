@@ -29,7 +29,8 @@ def _missing():
 
 _table = _missing()
 globals().update(_table)
-_FP8_MAX = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0, "float8_e4m3fnuz": 240.0, "float8_e5m2fnuz": 57344.0, "float8_e8m0fnu": 2.0 ** 127,
+_FP8_MAX = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0, "float8_e4m3fnuz": 240.0, "float8_e5m2fnuz": 57344.0,
+            "float8_e8m0fnu": 2.0 ** 127,
             "float4_e2m1fn_x2": 6.0}
 
 

@@ -6,7 +6,8 @@ __all__ = ["as_tensor", "asarray", "from_numpy", "frombuffer", "from_file", "fro
            "as_strided_", "clone", "detach", "zeros_like_", "histogram", "split", "narrow", "view_copy"]
 
 # numpy's names for types that torch names otherwise.
-_NUMPY = {"float32": "float32", "float64": "float64", "float16": "float16", "int64": "int64", "int32": "int32", "int16": "int16", "int8": "int8",
+_NUMPY = {"float32": "float32", "float64": "float64", "float16": "float16", "int64": "int64", "int32": "int32", "int16": "int16",
+          "int8": "int8",
           "uint8": "uint8", "uint16": "uint16", "uint32": "uint32", "uint64": "uint64", "bool": "bool", "complex64": "complex64"}
 
 

@@ -1,8 +1,8 @@
 """torch.vmap: a mapped function sees tensors that hide one dimension a level; each operation is done on all of it at once.
 
 In: fn, in_dims (per argument, nested for tuples and lists), out_dims. Out: a function over whole tensors.
-Elementwise operations line up hidden dimensions and broadcast the rest; indexing by hidden integer tensors becomes one index operation; any other
-operation runs slice by slice when the mapped size is static (select, call, stack).
+Elementwise operations line up hidden dimensions and broadcast the rest; indexing by hidden integer tensors becomes one index operation; any
+other operation runs slice by slice when the mapped size is static (select, call, stack).
 """
 import functools
 import operator
@@ -114,7 +114,8 @@ _install()
 # Operations that act on each element alone, or on broadcast elements.
 _POINTWISE = frozenset(
     "abs add sub mul div floor_divide remainder fmod pow bitwise_and bitwise_or bitwise_xor bitwise_not logical_and logical_or logical_not"
-    " eq ne lt le gt ge neg exp log sqrt rsqrt sin cos tanh sigmoid where clamp clamp_min clamp_max maximum minimum float int long bool half"
+    " eq ne lt le gt ge neg exp log sqrt rsqrt sin cos tanh sigmoid where clamp clamp_min clamp_max maximum minimum float int long bool "
+    "half"
     " double bfloat16 type masked_fill floor ceil round sign square reciprocal isnan isinf isfinite relu trunc erf xlogy clone contiguous"
     " detach logical_xor true_divide subtract multiply divide lerp zeros_like ones_like full_like".split()
 )

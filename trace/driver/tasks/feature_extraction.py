@@ -1,6 +1,6 @@
-"""feature-extraction: forward(input_ids i64[1, S], attention_mask i64[1, S]) -> last_hidden_state [1, S, D], and sentence_embedding [1, E] when the folder
-says how the states become one vector (modules.json, as sentence-transformers writes it). S symbolic up to the model's positions - 1. Of an encoder-decoder
-model it is the encoder's states."""
+"""feature-extraction: forward(input_ids i64[1, S], attention_mask i64[1, S]) -> last_hidden_state [1, S, D], and sentence_embedding [1, E]
+when the folder says how the states become one vector (modules.json, as sentence-transformers writes it). S symbolic up to the model's
+positions - 1. Of an encoder-decoder model it is the encoder's states."""
 from etch_trace import metadata, method, model, pooling
 
 EXAMPLE = 8

@@ -1,4 +1,5 @@
-"""image-segmentation: forward(pixel_values f32[1, C, H, W]) -> logits [1, labels, h, w], a label's score for each cell of the output grid."""
+"""image-segmentation: forward(pixel_values f32[1, C, H, W]) -> logits [1, labels, h, w], a label's score for each cell of the output
+grid."""
 from etch_trace.tasks import image_classification
 
 

@@ -33,13 +33,16 @@ class MultiModalTextToTextExportableModule:
     def __init__(self, folder, options):
         config = model.read_config(folder)
         if getattr(config, "is_encoder_decoder", False):
-            raise TraceError("the model's decoder attends to its encoder; this task is for models whose language model reads the encoder's output as "
+            raise TraceError("the model's decoder attends to its encoder; this task is for models whose language model reads the "
+                             "encoder's output as "
                              "embeddings", kind="unsupported")
         length = decoder.prepare(config, options)
         self.model = model.load("AutoModelForMultimodalLM", folder, config, Task.name, dtype=options["dtype"])
-        needed = [name for name, p in inspect.signature(self.model.forward).parameters.items() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        needed = [name for name, p in inspect.signature(self.model.forward).parameters.items() if p.default is p.empty
+                  and p.kind is p.POSITIONAL_OR_KEYWORD]
         if needed:
-            raise TraceError(f"the model's forward needs {' and '.join(needed)} in every call; this task is for models that read embeddings alone", kind="unsupported")
+            raise TraceError(f"the model's forward needs {' and '.join(needed)} in every call; this task is for models that read "
+                             f"embeddings alone", kind="unsupported")
         self.embedding = self.model.get_input_embeddings()
         self.encoders = encoders.of(self.model, folder, options["image_size"])
         self.decoder = decoder.CachedDecoder(self.model, length, options, width=self._width())

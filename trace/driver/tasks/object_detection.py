@@ -1,4 +1,5 @@
-"""object-detection: forward(pixel_values f32[1, C, H, W]) -> the model's outputs (logits, pred_boxes, ...), image size from the option or the config."""
+"""object-detection: forward(pixel_values f32[1, C, H, W]) -> the model's outputs (logits, pred_boxes, ...), image size from the option or
+the config."""
 from etch_trace import metadata, method, model
 from etch_trace.report import TraceError
 from etch_trace.tasks.image_classification import image_size

@@ -4,8 +4,8 @@
     text_decoder(decoder_input_ids i64[1, 1], encoder_hidden_states [1, T, D], cache_position i64[1]) -> logits [1, 1, V]
     sampler(logits [1, 1, V]) -> i64[1, 1]
 
-The decoder keeps its own keys and values in a static cache; those of the encoder's states are computed again in each call, so that there is no state
-to fill before the first step.
+The decoder keeps its own keys and values in a static cache; those of the encoder's states are computed again in each call, so that there is
+no state to fill before the first step.
 """
 import json
 import os
@@ -62,7 +62,8 @@ class Decoder(torch.nn.Module):
         trial = self._layers()
         _C.method("trial")
         with torch.compiler.exporting():
-            self._call(trial, _C.input("decoder_input_ids", torch.int64, [1, 1]), _C.input("encoder_hidden_states", self.dtype, [1, 2, width]))
+            self._call(trial, _C.input("decoder_input_ids", torch.int64, [1, 1]),
+                       _C.input("encoder_hidden_states", self.dtype, [1, 2, width]))
         _C.begin()
         for i, (layer, seen) in enumerate(zip(self.layers, trial)):
             if not seen.is_initialized:
@@ -87,7 +88,8 @@ class Seq2SeqLMExportableModule:
         self.model = model.load(auto_class, folder, config, task, dtype=options["dtype"])
         self.encoder = self.model.get_encoder()
         text = config.get_text_config(decoder=True)
-        positions = next((v for v in (getattr(text, n, None) for n in ("max_target_positions", "max_position_embeddings")) if isinstance(v, int)), None)
+        positions = next((v for v in (getattr(text, n, None) for n in ("max_target_positions", "max_position_embeddings"))
+                          if isinstance(v, int)), None)
         self.length = options["max_seq_len"] or min(MAX_SEQ_LEN, positions or MAX_SEQ_LEN)
         self.folder, self.config, self.text = folder, config, text
         generation = getattr(self.model, "generation_config", None)
@@ -104,7 +106,8 @@ class Seq2SeqLMExportableModule:
                 return [processor["feature_size"], processor["nb_max_frames"]]
         bins, positions = getattr(self.config, "num_mel_bins", None), getattr(self.config, "max_source_positions", None)
         if not bins or not positions:
-            raise TraceError("the size of the input features is not known: the model folder has no preprocessor_config.json", kind="unsupported")
+            raise TraceError("the size of the input features is not known: the model folder has no preprocessor_config.json",
+                             kind="unsupported")
         return [bins, 2 * positions]
 
     def _encoder_input(self):

@@ -1,4 +1,5 @@
-"""text-generation: forward(input_ids i64[1, S], cache_position i64[S]) -> logits [1, S, V] over a static key-value cache (see decoder.py)."""
+"""text-generation: forward(input_ids i64[1, S], cache_position i64[S]) -> logits [1, S, V] over a static key-value cache (see
+decoder.py)."""
 from etch_trace import decoder, model
 
 

@@ -19,7 +19,8 @@ _DTYPES = {
 
 # Paths in the graph are relative to this folder; the driver sets it to the model's.
 root = None
-# Weights that several tensors hold together (etch_trace/prequantized.py), or None. They appear in the file that has the first of them, their parts in none.
+# Weights that several tensors hold together (etch_trace/prequantized.py), or None. They appear in the file that has the first of them,
+# their parts in none.
 packing = None
 
 

@@ -208,7 +208,8 @@ class Module:
         buffers = d.get("_buffers")
         if buffers is not None and (name in buffers or isinstance(value, Buffer)):
             if value is not None and not isinstance(value, Tensor):
-                raise TypeError(f"cannot assign '{type(value).__name__}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)")
+                raise TypeError(f"cannot assign '{type(value).__name__}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None "
+                                f"expected)")
             if isinstance(value, Buffer):
                 self._forget(name, d, d["_parameters"], d["_modules"])
                 self.register_buffer(name, value, getattr(value, "persistent", True))

@@ -29,7 +29,8 @@ class _AvgPoolNd(Module):
 
     def forward(self, input):
         extra = {} if self.divisor_override is None else {"divisor_override": self.divisor_override}
-        return getattr(F, self.function)(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad, **extra)
+        return getattr(F, self.function)(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
+                                         **extra)
 
 
 class _AdaptiveAvgPoolNd(Module):

@@ -77,4 +77,5 @@ class Transformer(Module):
         raise NotImplementedError("etch: nn.Transformer cannot be traced")
 
 
-__all__ = ["Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "xavier_uniform_"]
+__all__ = ["Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer",
+           "xavier_uniform_"]
