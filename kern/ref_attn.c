@@ -9,19 +9,21 @@
 
 // ---- caches ----
 
-// n slots of `value` from slot `from` on become slots of the cache from `to` on. `loops`: those of the type in which the cache lies, or
-// NULL.
-static void put_slots(const etch_cache_loops *loops, etch_tensor *cache, int64_t to, const etch_tensor *value, int64_t from, int64_t n)
+// n slots of batch b of `value` from slot `from` on become slots of the cache from `to` on. `loops`: those of the type in which the cache
+// lies, or NULL.
+static void put_slots(const etch_cache_loops *loops, etch_tensor *cache, int64_t to, const etch_tensor *value, int64_t b, int64_t from,
+                      int64_t n)
 {
-    int64_t row = kern_prod(value, 2, 4), d = kern_size(value, 3), heads = kern_size(value, 2);
+    int64_t row = kern_prod(value, 2, 4), d = kern_size(value, 3), heads = kern_size(value, 2), slots = kern_size(cache, 1);
+    int64_t first = (b * kern_size(value, 1) + from) * row;
     if (!loops) {
-        kern_copy_cast(cache->data, cache->dtype, to * row, value->data, value->dtype, from * row, n * row);
+        kern_copy_cast(cache->data, cache->dtype, (b * slots + to) * row, value->data, value->dtype, first, n * row);
         return;
     }
-    size_t bytes = loops->row_bytes((size_t)d);
-    for (int64_t i = 0; i < n * heads; i++)
-        loops->narrow((const float *)value->data + from * row + i * d, (size_t)d,
-                      (uint8_t *)cache->data + (size_t)(to * heads + i) * bytes);
+    const float *x = (const float *)value->data + first;
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t h = 0; h < heads; h++, x += d)
+            etch_cache_put(loops, cache->data, (size_t)slots, (size_t)d, (size_t)(b * heads + h), (size_t)(to + j), x);
 }
 
 // Writes value [B, S, H, D] into cache [B, Smax, H, D] at start, or row by row at indices [B, S].
@@ -40,13 +42,13 @@ static etch_status *update(const etch_cache_loops *loops, const etch_tensor *val
         ETCH_TRY(kern_want_sizes(indices, "the indices", 2, (int64_t[2]){ b, s }));
         ETCH_TRY(kern_want_in_range(indices, "the indices", max, false));
         for (int64_t i = 0; i < b; i++)
-            for (int64_t j = 0; j < s; j++) put_slots(loops, cache, i * max + kern_get_index(indices, i * s + j), value, i * s + j, 1);
+            for (int64_t j = 0; j < s; j++) put_slots(loops, cache, kern_get_index(indices, i * s + j), value, i, j, 1);
         return NULL;
     }
     if (start < 0 || start > max || s > max - start)
         return ETCH_ERR(ETCH_INVALID, "%lld positions from %lld on do not fit a cache of %lld", (long long)s, (long long)start,
                         (long long)max);
-    for (int64_t i = 0; i < b; i++) put_slots(loops, cache, i * max + start, value, i * s, s);
+    for (int64_t i = 0; i < b; i++) put_slots(loops, cache, start, value, i, 0, s);
     return NULL;
 }
 static etch_status *update_at(const etch_cache_loops *loops, const etch_val *args, int n_args)
@@ -128,10 +130,9 @@ static etch_status *run_f32(etch_kern_cx *cx, const sdpa *s, const kern_attn *a,
     int64_t q_head = s->heads_first ? a->n_q * d : d, q_row = s->heads_first ? d : kern_size(s->q, 2) * d;
     int64_t k_head = s->heads_first ? kern_size(s->k, sd) * d : d, k_row = s->heads_first ? d : kern_size(s->k, 2) * d;
     const etch_cache_loops *loops = cx->attention->loops[s->cache];
-    if (s->cache) {   // rows of a cache: bytes; [B, Skv, Hkv, D] as ever
-        k_head = (int64_t)loops->row_bytes((size_t)d);
-        k_row = kern_size(s->k, 2) * k_head;
-        nk = kern_size(s->k, 1) * k_row;
+    if (s->cache) {   // blocks of a cache: bytes, head by head
+        k_head = (int64_t)etch_cache_head_bytes(loops, stride(kern_size(s->k, 1)), stride(d));
+        nk = kern_size(s->k, 2) * k_head;
     }
     etch_attention f = { .batches = stride(kern_size(s->q, 0)), .heads = stride(kern_size(s->q, hd)),
                          .kv_heads = stride(kern_size(s->k, hd)), .n_q = stride(a->n_q), .n_k = stride(a->n_k), .d = stride(d),

@@ -83,9 +83,9 @@ static etch_status *add(etch_rt_method *m, const etch_tensor *t)
     if (v->is_variable || v->is_input) return NO("a cache is %s", v->is_input ? "an input" : "a view that is made at run time");
     if (v->tensor->is_dynamic || t->rank != 4 || !etch_numel(t)) return NO("a cache is not [batch, slots, heads, columns] with fixed sizes");
     if (find(m, v->tensor)) return NULL;
-    size_t rows = (size_t)(t->sizes[0].v * t->sizes[1].v * t->sizes[2].v), d = (size_t)t->sizes[3].v;
     etch_rt_cache *c = &m->caches[m->n_caches++];
-    *c = (etch_rt_cache){ .home = v->home, .home_bytes = v->home_capacity, .rows = rows, .d = d };
+    *c = (etch_rt_cache){ .home = v->home, .home_bytes = v->home_capacity, .batches = (size_t)t->sizes[0].v, .slots = (size_t)t->sizes[1].v,
+                          .heads = (size_t)t->sizes[2].v, .d = (size_t)t->sizes[3].v };
     return NULL;
 }
 
@@ -174,12 +174,12 @@ static etch_status *find_caches(etch_rt_method *m, bool *is_cache)
 static etch_status *reserve(etch_rt_method *m, const bool *is_cache)
 {
     const etch_cache_loops *loops = m->cx.attention->loops[m->cx.cache];
-    size_t n = 0, widest = 0, limit = m->rt->opt.max_bytes ? m->rt->opt.max_bytes : SIZE_MAX / 4;
+    size_t n = 0, widest = 0, limit = m->rt->opt.max_bytes ? m->rt->opt.max_bytes : SIZE_MAX / 256;
     for (int i = 0; i < m->n_caches; i++) {
         etch_rt_cache *c = &m->caches[i];
         c->at = n;
-        // d + 4 bytes a row at the most, of which the program's buffer has 4 d: no overflow.
-        n = etch_align_up(n + c->rows * loops->row_bytes(c->d), ALIGN);
+        // At most 32 bytes for one of the program's buffer, which is there (a slot of one column takes a whole block): no overflow.
+        n = etch_align_up(n + c->batches * c->heads * etch_cache_head_bytes(loops, c->slots, c->d), ALIGN);
         widest = c->home_bytes > widest ? c->home_bytes : widest;
         if (n > limit || m->needed > limit - n) return ETCH_ERR(ETCH_NO_MEMORY, "the method needs more than %zu bytes of working memory", limit);
     }
@@ -212,12 +212,14 @@ etch_status *etch_rt__narrow_caches(etch_rt_method *m)
 void etch_rt__fill_cache(const etch_rt_method *m, const etch_rt_value *v, const void *floats)
 {
     const etch_cache_loops *loops = m->cx.attention->loops[m->cx.cache];
-    size_t d = v->cache->d, bytes = loops->row_bytes(d);
+    const etch_rt_cache *k = v->cache;
+    size_t slots = k->batches * k->slots, d = k->d;
     const float *row = floats;
-    for (size_t i = 0; i < v->cache->rows; i++, row += d) {
+    for (size_t i = 0; i < slots * k->heads; i++, row += d) {
+        size_t b = i / k->heads / k->slots, slot = i / k->heads % k->slots, h = i % k->heads;
         bool is_zero = true;   // as the memory is: its pages stay untouched
         for (size_t c = 0; c < d; c++) is_zero = is_zero && row[c] == 0;
-        if (!is_zero) loops->narrow(row, d, (uint8_t *)v->home + i * bytes);
+        if (!is_zero) etch_cache_put(loops, v->home, k->slots, d, b * k->heads + h, slot, row);
     }
 }
 

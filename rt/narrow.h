@@ -8,7 +8,7 @@
 struct etch_rt_cache {
     const uint8_t *home;     // in the program's memory, never touched
     size_t home_bytes;
-    size_t rows, d;          // rows: batch * slots * heads
+    size_t batches, slots, heads, d;
     size_t at;               // bytes into m->narrow
 };
 

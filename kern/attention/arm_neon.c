@@ -6,30 +6,15 @@
 
 #include "kern/attention/rows.h"
 
-#define VL 4
-#define QM 4
-#define FV 4
-#define NV 4
-#define KM 4
-#define RM 4
-#define CV 4
-#define FMA(acc, x, y) ((neon_vec)vfmaq_f32((float32x4_t)(acc), (float32x4_t)(x), (float32x4_t)(y)))
-#define MAX(x, y) ((neon_vec)vmaxq_f32((float32x4_t)(x), (float32x4_t)(y)))   // of a number and a NaN: the NaN
-#define BYTES(p) bytes(p)
-#define HALVES(p) ((neon_vec)vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p))))
-#define TO_HALVES(v, p) vst1_u8(p, vreinterpret_u8_f16(vcvt_f16_f32((float32x4_t)(v))))
-#define NAME(f) neon_##f
-#include "kern/attention/vec.inc"
-
-INLINE neon_vec bytes(const uint8_t *p)
+static inline uint32x4_t pairs(uint32x4_t a, uint32x4_t b)
 {
-    uint32_t four;
-    __builtin_memcpy(&four, p, sizeof four);
-    return (neon_vec)vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(four))))));
+    int16x8_t x = vreinterpretq_s16_u32(a), y = vreinterpretq_s16_u32(b);
+    return vreinterpretq_u32_s32(vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y)));
 }
 
-#include "kern/attention/few.inc"
-#include "kern/attention/many.inc"
+#define NAME(f) neon_##f
+#define PAIRS(x, b) ((BITS)pairs((uint32x4_t)(x), (uint32x4_t)(b)))
+#include "kern/attention/arm.inc"
 
 const etch_attention_isa etch_attention__neon = { "neon", ETCH_CPU_NEON, neon_soften, neon_loops, LANE_ROW };
 #endif

@@ -37,7 +37,10 @@ static bool is_few(const etch_attention_work *w) { return w->rows <= ETCH_ATTENT
 static etch_attention_work plan(const etch_attention_isa *isa, const etch_attention *a)
 {
     etch_attention_work w = { .isa = isa, .a = a, .group = a->heads / a->kv_heads, .loops = isa->loops[a->cache] };
-    w.unit = a->cache == ETCH_CACHE_F32 ? sizeof(float) : 1;
+    bool is_rows = a->cache == ETCH_CACHE_F32;
+    w.unit = is_rows ? sizeof(float) : 1;
+    w.k_block = is_rows ? 0 : w.loops->block_bytes(a->d);
+    w.v_block = is_rows ? 0 : w.loops->block_bytes(a->dv);
     w.rows = a->n_q * w.group;
     if (is_few(&w)) etch_attention__plan_few(&w);
     else etch_attention__plan_many(&w);

@@ -16,8 +16,11 @@
 #define ETCH_ATTENTION_FEW 16    // queries that share keys: up to so many are few
 #define ETCH_ATTENTION_KEYS 64   // keys between two corrections
 #define ETCH_ATTENTION_LANES 32  // queries of a block, at most
+#define ETCH_ATTENTION_SPAN 128  // columns of scores of few queries
+#define ETCH_CACHE_BLOCK 16      // slots of a block of a cache
 
-// How rows of keys and values lie: as floats, or as one of caches.def.
+// How keys and values lie: as rows of floats, or as one of caches.def. Such a cache is [batch, head, block, slot of the block]: the blocks of a
+// head lie one after the other, each block is whole, and what lies in a block is the type's own business. Zeroed memory is zeros.
 typedef enum {
     ETCH_CACHE_F32,
 #define CACHE(id, name) ETCH_CACHE_##id,
@@ -29,16 +32,32 @@ typedef enum {
 // Name of a type, "file" for floats; NULL when there is no such type.
 const char *etch_cache_name(int id);
 
-// What an instruction set does with rows of one type; `ld` are bytes from row to row, rows need no alignment.
+// What an instruction set does with keys and values of one type. `ld`: bytes from one float row to the next (blocks: those of a slot on
+// average); nothing needs alignment. `next`: as many keys or values that will be read soon, which are asked for on the way.
 typedef struct etch_cache_loops {
-    size_t (*row_bytes)(size_t d);
-    void (*narrow)(const float *x, size_t d, uint8_t *row);
-    void (*widen)(const uint8_t *rows, size_t ld, size_t n, size_t d, float *out, size_t ld_out);
-    // s[i][j] = scale * q[i] . k[j], i < m <= FEW, j < n <= KEYS; s has KEYS columns.
-    void (*scores)(int m, const float *const *q, const uint8_t *k, size_t ldk, int n, size_t d, float scale, float *s);
-    // acc[i] += sum over j < n of p[i][j] * v[j]; acc has dv columns.
-    void (*values)(int m, const float *p, const uint8_t *v, size_t ldv, int n, size_t dv, float *acc);
+    size_t (*block_bytes)(size_t d);
+    void (*narrow)(const float *x, size_t d, uint8_t *block, size_t slot);   // slot < BLOCK
+    // Slots [from, from + n) of a head as floats: out[j * ld_out + c].
+    void (*widen)(const uint8_t *head, size_t from, size_t n, size_t d, float *out, size_t ld_out);
+    // A query for `scores`, times `scale`: query_bytes(d), a multiple of 4, anywhere.
+    size_t (*query_bytes)(size_t d);
+    void (*prepare)(const float *q, size_t d, float scale, uint8_t *out);
+    // s[i][j] = q[i] . k[j], i < m <= FEW, j < n <= SPAN; s has SPAN columns, of which those up to a multiple of BLOCK may be written.
+    void (*scores)(int m, const uint8_t *q, const uint8_t *k, size_t ld, int n, size_t d, float *s, const uint8_t *next);
+    // acc[i] += sum over j < n of p[i][j] * v[j]; acc has dv columns; p >= 0, zeros up to a multiple of BLOCK.
+    void (*values)(int m, const float *p, const uint8_t *v, size_t ld, int n, size_t dv, float *acc, const uint8_t *next);
 } etch_cache_loops;
+
+// Bytes of one head, and where a number of the heads of a cache begins, in the order [batch, head].
+static inline size_t etch_cache_head_bytes(const etch_cache_loops *l, size_t slots, size_t d)
+{
+    return (slots + ETCH_CACHE_BLOCK - 1) / ETCH_CACHE_BLOCK * l->block_bytes(d);
+}
+static inline void etch_cache_put(const etch_cache_loops *l, uint8_t *cache, size_t slots, size_t d, size_t head, size_t slot, const float *x)
+{
+    uint8_t *block = cache + head * etch_cache_head_bytes(l, slots, d) + slot / ETCH_CACHE_BLOCK * l->block_bytes(d);
+    l->narrow(x, d, block, slot % ETCH_CACHE_BLOCK);
+}
 
 // What is read after some scores, row by row, and asked for meanwhile: keys, dk columns (0: none), values, dv columns. Only addresses: may be beyond the end.
 typedef struct etch_attention_next { const float *k, *v; size_t ldk, dk, ldv, dv; } etch_attention_next;
@@ -58,8 +77,9 @@ typedef struct etch_attention_lanes {
 typedef struct etch_attention_isa {
     const char *name;
     unsigned needs;      // features (base/cpu.h)
-    // Row i: *max and *sum go on with its first `n` scores, which become exp(s - max); acc[dv] is scaled to the new maximum.
-    void (*soften)(int n, float *s, float *max, float *sum, float *acc, size_t dv);
+    // Row i: *max and *sum go on with its first `n` scores, which become exp(s - max), the others up to a multiple of BLOCK beyond `all` zeros;
+    // acc[dv] is scaled to the new maximum.
+    void (*soften)(int n, int all, float *s, float *max, float *sum, float *acc, size_t dv);
     const etch_cache_loops *const *loops;   // by etch_cache_id
     int vl;              // floats a vector, which divides the lanes
     const etch_attention_lanes *lanes, *half;   // many queries, a block at a time; the last block has as many lanes or half of them
@@ -68,7 +88,8 @@ typedef struct etch_attention_isa {
 const etch_attention_isa *etch_attention_select(unsigned features);
 const etch_attention_isa *etch_attention_row(int i);
 
-// A strided operand: element (batch b, head h, row r, column c) at p[b * batch + h * head + r * row + c]. Rows of a cache type: strides in bytes.
+// A strided operand: element (batch b, head h, row r, column c) at p[b * batch + h * head + r * row + c]. A cache type: strides in bytes,
+// those of batches and heads only.
 typedef struct etch_attention_rows { const void *p; size_t batch, head, row; } etch_attention_rows;
 
 typedef struct etch_attention {

@@ -13,13 +13,15 @@
 static void one(const char *what, const etch_attention_isa *isa, int threads, size_t h, size_t kv, size_t n_q, size_t n_k, size_t d, bool causal,
                 int layers, int cache)
 {
-    size_t unit = cache ? 1 : sizeof(float), head = isa->loops[cache]->row_bytes(d) / unit, q_row = h * d, k_row = kv * head, layer = n_k * k_row;
+    size_t unit = cache ? 1 : sizeof(float), head = cache ? etch_cache_head_bytes(isa->loops[cache], n_k, d) : d, q_row = h * d, k_row = cache ? 0 : kv * d;
+    size_t layer = cache ? kv * head : n_k * k_row;
     float *q = malloc(n_q * q_row * sizeof *q), *out = malloc(n_q * q_row * sizeof *q), row[256];
     uint8_t *k = malloc(2 * layer * (size_t)layers * unit);
     for (size_t i = 0; i < n_q * q_row; i++) q[i] = (float)(i * 37 % 1000) * 0.002f - 1;
     for (size_t i = 0; i < 2 * n_k * kv * (size_t)layers; i++) {
         for (size_t c = 0; c < d; c++) row[c] = (float)((i * d + c) * 73 % 1000) * 0.002f - 1;
-        isa->loops[cache]->narrow(row, d, k + i * head * unit);
+        if (!cache) memcpy(k + i * d * unit, row, d * unit);
+        else etch_cache_put(isa->loops[cache], k + i / (n_k * kv) * layer, n_k, d, i % kv, i / kv % n_k, row);
     }
     etch_pool *pool = etch_pool_acquire(threads);
     etch_attention a = { .batches = 1, .heads = h, .kv_heads = kv, .n_q = n_q, .n_k = n_k, .d = d, .dv = d,

@@ -79,11 +79,11 @@ static void mask_block(const etch_attention_work *w, place at, size_t j, size_t 
 static const float *floats(const etch_attention_work *w, const etch_attention_rows *x, size_t b, size_t kv, size_t j, size_t n, size_t d,
                            float *room, size_t *ld)
 {
-    const uint8_t *rows = etch_attention__row(w, x, b, kv, j);
+    const uint8_t *head = etch_attention__head(w, x, b, kv);
     *ld = x->row;
-    if (w->a->cache == ETCH_CACHE_F32) return (const float *)(const void *)rows;
+    if (w->a->cache == ETCH_CACHE_F32) return (const float *)(const void *)head + j * x->row;
     *ld = d;
-    w->loops->widen(rows, x->row, n, d, room, d);
+    w->loops->widen(head, j, n, d, room, d);
     return room;
 }
 
@@ -121,8 +121,10 @@ static void run_block(void *user, size_t task, int worker)
         size_t n = most - j < KEYS ? most - j : KEYS, ld;
         const float *k = floats(w, &a->k, at.b, at.kv, j, n, a->d, room, &ld);
         etch_attention_next next = { .k = k, .v = k };
-        if (a->cache == ETCH_CACHE_F32)
-            next = (etch_attention_next){ k + n * ld, (const float *)(const void *)etch_attention__row(w, &a->v, at.b, at.kv, j), ld, a->d, a->v.row, a->dv };
+        if (a->cache == ETCH_CACHE_F32) {
+            const float *v = (const float *)(const void *)etch_attention__head(w, &a->v, at.b, at.kv) + j * a->v.row;
+            next = (etch_attention_next){ k + n * ld, v, ld, a->d, a->v.row, a->dv };
+        }
         at.loops->scores(x->q, k, ld, (int)n, a->d, x->s, &next);
         if (a->mask || j + n > least) mask_block(w, at, j, n, x->s);
         bool is_scaled = at.loops->soften((int)n, x->s, x->max, x->sum, x->factor);

@@ -3,6 +3,7 @@
 
 #define VL 4
 #define QM 2
+#define QV 2
 #define FV 2
 #define NV 2
 #define KM 4

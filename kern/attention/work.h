@@ -17,9 +17,13 @@ typedef struct etch_attention_work {
     size_t group, rows;      // heads that share a head of keys; their rows
     const etch_cache_loops *loops;
     size_t unit;             // bytes that a stride of keys and values counts
+    size_t k_block, v_block; // bytes of a block of a cache; 0: rows of floats
     size_t blocks, lda;      // many: blocks of rows; columns of sums in memory
     size_t pieces, piece;    // few: pieces of the keys; keys of one
-    size_t ahead;            // few: keys between those that are read and those that are asked for
+    size_t together;         // few: heads of keys that a task reads in turn, `step` keys of one before the next
+    size_t step, span;       // few: keys between two corrections
+    size_t ahead;            // few, rows: keys between those that are read and those that are asked for
+    size_t query_bytes;
     uint8_t *workers;        // scratch of each thread
     size_t worker_bytes;
     float *parts;            // few: results of the pieces
@@ -46,10 +50,10 @@ static inline const float *etch_attention__query(const etch_attention_work *w, s
     return (const float *)w->a->q.p + b * w->a->q.batch + p.head * w->a->q.head + p.query * w->a->q.row;
 }
 
-// Row j of keys or values, which are row * unit bytes apart.
-static inline const uint8_t *etch_attention__row(const etch_attention_work *w, const etch_attention_rows *x, size_t b, size_t kv, size_t j)
+// The rows, or the blocks, of one head of keys or values.
+static inline const uint8_t *etch_attention__head(const etch_attention_work *w, const etch_attention_rows *x, size_t b, size_t kv)
 {
-    return (const uint8_t *)x->p + (b * x->batch + kv * x->head + j * x->row) * w->unit;
+    return (const uint8_t *)x->p + (b * x->batch + kv * x->head) * w->unit;
 }
 
 // Keys that row r sees.
