@@ -1,22 +1,27 @@
-// `etch run`: one call of a method. In: tensors in0, in1, ... of a safetensors file. Out: out0, out1, ... in another.
+// `etch run`: one call of a method. In: tensors in0, in1, ... of a safetensors file, an image. Out: out0, out1, ... in another.
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/image.h"
 #include "cli/opt.h"
 #include "cli/rt_opts.h"
 #include "cli/tensors.h"
 
 etch_status *etch_cmd_run(int argc, char **argv);
 
-typedef struct { const char *file, *inputs, *outputs, *method, *kv_cache; int64_t threads; } options;
+typedef struct { const char *file, *inputs, *image, *outputs, *method, *kv_cache; int64_t threads; } options;
 
-static etch_status *set_inputs(etch_rt_method *m, const char *path)
+static etch_status *set_inputs(etch_rt_method *m, const options *o)
 {
+    const char *path = o->inputs;
     etch_st *st = NULL;
     etch_status *s = NULL;
+    int image = -1;
+    if (o->image) ETCH_TRY(etch_cli_set_image(m, o->file, o->image, &image));
     if (path) ETCH_TRY(etch_st_open(path, &st));
     for (int i = 0; i < etch_rt_n_inputs(m) && !s; i++) {
         char key[32];
+        if (i == image) continue;
         snprintf(key, sizeof key, "in%d", i);
         const etch_st_tensor *t = st ? etch_st_find(st, etch_str_of(key)) : NULL;
         bool is_tensor = etch_rt_input(m, i)->kind == ETCH_V_TENSOR;
@@ -94,13 +99,13 @@ static etch_status *run(etch_rt *rt, const options *o)
 {
     etch_rt_method *m;
     ETCH_TRY(etch_rt_load(rt, etch_str_of(o->method), &m));
-    etch_status *s = set_inputs(m, o->inputs);
+    etch_status *s = set_inputs(m, o);
     if (!s) {
         s = etch_rt_execute(m);
         if (s) s = name_the_cache(rt, s);
     }
     if (!s && o->outputs) s = write_outputs(m, o->outputs);
-    if (!s) print_outputs(m);
+    if (!s && !(o->image && etch_cli_print_labels(m, o->file))) print_outputs(m);
     etch_rt_unload(m);
     return s;
 }
@@ -110,14 +115,17 @@ etch_status *etch_cmd_run(int argc, char **argv)
     options o = { .method = "forward" };
     etch_opt opts[] = {
         { "--inputs", "-i", ETCH_OPT_STR, &o.inputs, "FILE", "safetensors with in0, in1, ...", 0, 0, false, "Options" },
+        { "--image", NULL, ETCH_OPT_STR, &o.image, "FILE.png|ppm", "the input for pixels, prepared as the model's folder says", 0, 0, false,
+          NULL },
         { "--outputs", "-o", ETCH_OPT_STR, &o.outputs, "FILE", "safetensors to write out0, out1, ... to", 0, 0, false, NULL },
         { "--method", "-m", ETCH_OPT_STR, &o.method, "NAME", "method to call (default forward)", 0, 0, false, NULL },
         ETCH_CLI_THREADS(o.threads),
         ETCH_CLI_KV_CACHE(o.kv_cache),
         { 0 },
     };
-    const etch_cmd cmd = { "run", "Runs one method of a program on tensors from a file.", "FILE.pte", 1, 1,
+    const etch_cmd cmd = { "run", "Runs one method of a program on tensors from a file, or on an image.", "FILE.pte", 1, 1,
                            "  etch run model.pte --inputs in.safetensors --outputs out.safetensors\n"
+                           "  etch run out/model.pte --image cat.png\n"
                            "  etch run model.pte --method get_vocab_size", opts };
     bool done;
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &o.file, &done));

@@ -106,7 +106,7 @@ static int by_place(const void *pa, const void *pb)
     if (!c) c = (a->outside != NULL) - (b->outside != NULL);
     if (!c) c = b->count - a->count;
     return c ? c : etch_str_cmp(a->op, b->op) ? etch_str_cmp(a->op, b->op)
-    : strcmp(a->outside ? a->outside : "", b->outside ? b->outside : "");
+           : strcmp(a->outside ? a->outside : "", b->outside ? b->outside : "");
 }
 
 static etch_status *lower(const etch_export_opts *o, const etch_weights *weights, etch_check_report *r)

@@ -24,7 +24,7 @@ static void fill(void *bytes, size_t n, etch_dtype d, uint32_t seed)
         uint64_t f64 = 0x3FF0000000000000u | h;
         uint16_t bf16 = (uint16_t)(0x3F80u | h >> 25), f16 = (uint16_t)(0x3C00u | h >> 22);
         const void *p = d == ETCH_F32 ? (void *)&f32 : d == ETCH_F64 ? (void *)&f64 : d == ETCH_BF16 ? (void *)&bf16
-        : d == ETCH_F16 ? (void *)&f16 : NULL;
+                        : d == ETCH_F16 ? (void *)&f16 : NULL;
         if (p) memcpy((uint8_t *)bytes + i * elem, p, elem);
     }
 }

@@ -50,7 +50,7 @@ static void print_val(etch_buf *out, const etch_val *v)
     }
     etch_buf_puts(out, "[");
     int n = v->kind == ETCH_V_INTS ? v->ints.n : v->kind == ETCH_V_FLOATS ? v->floats.n : v->kind == ETCH_V_BOOLS ? v->bools.n
-    : v->tensors.n;
+            : v->tensors.n;
     for (int i = 0; i < n; i++) {
         if (i) etch_buf_puts(out, ", ");
         if (v->kind == ETCH_V_INTS) etch_dim_print(out, v->ints.p[i]);

@@ -180,7 +180,7 @@ KERNEL(pad)
     etch_str mode;
     ETCH_TRY(kern_str_opt(args, n_args, 2, &mode));
     pad_mode m = etch_str_eqz(mode, "reflect") ? REFLECT : etch_str_eqz(mode, "replicate") ? REPLICATE
-    : etch_str_eqz(mode, "circular") ? CIRCULAR : CONSTANT;
+                 : etch_str_eqz(mode, "circular") ? CIRCULAR : CONSTANT;
     if (m == CONSTANT && mode.len && !etch_str_eqz(mode, "constant")) return ETCH_ERR(ETCH_INVALID, "pad mode %.*s", ETCH_STR_ARGS(mode));
     return pad_args(args, n_args, m, kern_is_none(args, n_args, 3) ? &zero : &args[3], outs[0]);
 }

@@ -143,7 +143,7 @@ static void combine(etch_tensor *out, int64_t at, const etch_tensor *src, int64_
         return;
     }
     double a = etch_load_double(out->data, out->dtype, at), b = src ? etch_load_double(src->data, src->dtype, from)
-    : etch_val_as_double(num);
+               : etch_val_as_double(num);
     if (h == SET) a = b;
     else if (h == PROD) a *= b;
     else if (h == AMAX) a = a != a || a > b ? a : b;

@@ -205,7 +205,7 @@ KERNEL(nan_to_num)
     const etch_tensor *t;
     ETCH_TRY(kern_tensor(args, 0, &t));
     double big = t->dtype == ETCH_F16 ? 65504.0 : t->dtype == ETCH_BF16 ? 0x1.fep127 : t->dtype == ETCH_F32 ? 0x1.fffffep127
-    : 0x1.fffffffffffffp1023;
+                 : 0x1.fffffffffffffp1023;
     kern_par par = { 0 };
     ETCH_TRY(kern_num_opt(args, n_args, 1, 0, &par.f[0]));
     ETCH_TRY(kern_num_opt(args, n_args, 2, big, &par.f[1]));

@@ -196,7 +196,7 @@ static etch_status *write_conv(xnn_build *x, const etch_node *n)
         ETCH_TRY(xnn_temp(x, 4, (int64_t[]){ b[0], 1, b[2], b[1] }, &ids[3]));
     } else ETCH_TRY(xnn_out_nhwc(x, n->outs[0], &ids[3]));
     int code = g.transposed ? ETCH_FBU(XNodeUnion, XNNConvTranspose2d) : g.depthwise ? ETCH_FBU(XNodeUnion, XNNDepthwiseConv2d)
-    : ETCH_FBU(XNodeUnion, XNNConv2d);
+               : ETCH_FBU(XNodeUnion, XNNConv2d);
     etch_fb_table_id id = g.transposed ? ETCH_FB_XNNConvTranspose2d : g.depthwise ? ETCH_FB_XNNDepthwiseConv2d : ETCH_FB_XNNConv2d;
     ETCH_TRY(xnn_node(x, code, conv_table(x, id, &g, ids)));
     return g.one_d ? result_1d(x, target, ids[3]) : NULL;

@@ -117,8 +117,8 @@ DECOMP(nan_to_num)
 {
     etch_value *x = etch_b_tensor(b, &n->args[0]);
     double biggest = x->t.dtype == ETCH_F16 ? 65504.0 : x->t.dtype == ETCH_BF16 ? 3.3895313892515355e38
-    : x->t.dtype == ETCH_F64 ? 1.7976931348623157e308
-                                                                                                      : 3.4028234663852886e38;
+                     : x->t.dtype == ETCH_F64 ? 1.7976931348623157e308
+                     : 3.4028234663852886e38;
     if (!etch_dtype_is_float(x->t.dtype)) {
         out[0] = x;
         return;

@@ -10,6 +10,8 @@ import shutil
 import struct
 import subprocess
 
+import numpy as np
+
 import weights
 from odd_model import odd_model
 from harness import ETCH, REFERENCE, ROOT, TINY, Skip, etch, main, ok, refused, sha, test
@@ -264,6 +266,46 @@ def bench_and_profile_measure_what_ran(tmp):
     refused("bench", os.path.join(tmp, "none.pte"), says=["none.pte"])
     refused("profile", pte, "--method", "backward", says=["backward"])
     refused("profile", pte, "--shapes", "1x1,1", "--trace", os.path.join(tmp, "no", "t.json"), says=["t.json"])
+
+
+# Images
+
+@test
+def an_image_is_prepared_as_its_folder_says(tmp):
+    """The pixels are those of transformers' processor (img/testdata, tools/golden/images.py); the answer has labels."""
+    from safetensors.numpy import load_file, save_file
+    data = os.path.join(ROOT, "img", "testdata")
+    with open(os.path.join(data, "processors.json")) as f:
+        processor = json.load(f)["bilinear_down"]
+    model, out = weights.write_model("vit", os.path.join(tmp, "model"), weights.GUIDE), os.path.join(tmp, "out")
+    config = os.path.join(out, "preprocessor_config.json")
+    for dtype in ("float32", "float16"):
+        with open(os.path.join(model, "preprocessor_config.json"), "w") as f:
+            json.dump(processor, f)
+        ok("export", "--model", model, "--task", "image-classification", "--dtype", dtype, "-o", out)
+        pte, photo = os.path.join(out, "model.pte"), os.path.join(data, "photo.ppm")
+        pixels = load_file(os.path.join(data, "images.safetensors"))["bilinear_down"]
+        save_file({"in0": pixels.astype(dtype)}, os.path.join(tmp, "in"))
+        ok("run", pte, "--inputs", os.path.join(tmp, "in"), "--outputs", os.path.join(tmp, "want"))
+        said = ok("run", pte, "--image", photo, "--outputs", os.path.join(tmp, "got")).stdout
+        want, got = (load_file(os.path.join(tmp, name))["out0"].astype("float64") for name in ("want", "got"))
+        assert abs(got - want).max() <= (1e-5 if dtype == "float32" else 2e-3) * abs(want).max(), (got, want)
+        share = np.exp(got[0]) / np.exp(got[0]).sum()
+        lines = [f"{100 * share[i]:6.2f} %  LABEL_{i}" for i in np.argsort(-share)]
+        assert said.splitlines() == lines, (said, lines)
+    png = etch("run", pte, "--image", os.path.join(data, "photo.png"))
+    assert png.stdout == said or "without libpng" in png.stderr, png
+    refused("run", pte, "--image", os.path.join(tmp, "none.png"), says=["--image", "none.png"])
+    refused("run", pte, "--image", os.path.join(data, "processors.json"), says=["processors.json", "neither a PNG nor a PPM"])
+    for field, says in (({"do_pad": True}, ["preprocessor_config.json", "'do_pad' is not supported"]),
+                        ({"size": {"height": 40, "width": 32}}, ["32 x 40 pixels", "exported for 32 x 32", "--image_size"])):
+        with open(config, "w") as f:
+            json.dump({**processor, **field}, f)
+        refused("run", pte, "--image", photo, says=says)
+    os.remove(config)
+    refused("run", pte, "--image", photo, says=["preprocessor_config.json"])
+    ok("export", "--model", TINY, "-o", out)
+    refused("run", pte, "--image", photo, says=["no input for pixels"], code=2)
 
 
 # Bad input

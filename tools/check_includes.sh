@@ -21,6 +21,7 @@ check graph op base
 check kern op base
 check pte op base
 check tok base
+check img base
 check trace graph kern st op base
 check rt pte kern st op base
 check pass graph kern st op base

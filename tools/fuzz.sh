@@ -46,6 +46,7 @@ for i, p in enumerate(sys.argv[2:]):
     open(f"{sys.argv[1]}/{i}", "wb").write(re.sub(rb"(PK\x01\x02.{12}).{4}", rb"\1" + bytes(4), open(p, "rb").read(), flags=re.DOTALL))' \
         "$corpus" "$root"/pt2/testdata/*.pt2
     options="-len_control=0 -max_len=50000" ;;
+fuzz-img-*) seeds "$root"/img/testdata/*.png "$root"/img/testdata/*.ppm "$root"/img/testdata/*.json ;;
 fuzz-st-gguf*) seeds "$root"/st/testdata/*.gguf ;;
 fuzz-st-*) seeds "$root"/tests/families/*/golden.safetensors "$reference"/official/*/io.safetensors ;;
 *)

@@ -9,7 +9,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 packages="gcc cmake ninja-build pkg-config python3 python3-venv python3-dev libjansson-dev libpcre2-dev libutf8proc-dev libcmocka-dev \
-libseccomp-dev"
+libseccomp-dev libpng-dev"
 fuzz_packages="clang libclang-rt-14-dev"
 isa_packages="make libsimde-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
