@@ -181,7 +181,7 @@ KERN_PROTO(fast_native_layer_norm)
     kern_list shape;
     ETCH_TRY(kern_ints(args, n_args, 1, &shape));
     bool fits = cx->ew && t && t->rank && shape.n == 1 && shape.v[0] == kern_size(t, t->rank - 1) && shape.v[0] > 0 &&
-    kern_same_sizes(t, outs[0]);
+                kern_same_sizes(t, outs[0]);
     fits = fits && (w || args[2].kind == ETCH_V_NONE) && (b || args[3].kind == ETCH_V_NONE) && args[4].kind == ETCH_V_FLOAT;
     for (int i = 0; i < 3; i++) fits = fits && outs[i]->dtype == ETCH_F32;
     if (fits) {

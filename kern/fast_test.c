@@ -56,7 +56,7 @@ static void every_op(etch_kern_cx *cx, int64_t rows, int64_t n)
     etch_tensor tx = tensor(x, 2, rows, n), ty = tensor(y, 2, rows, n), tail = tensor(w, 1, n, 0), column = tensor(w, 2, rows, 1);
     etch_dim width = etch_dim_of(n);
     etch_val vx = etch_val_tensor(&tx), vtail = etch_val_tensor(&tail), none = etch_val_none(),
-    shape = { .kind = ETCH_V_INTS, .ints = { &width, 1 } };
+             shape = { .kind = ETCH_V_INTS, .ints = { &width, 1 } };
     static const etch_op_id unaries[] = { ETCH_OP_silu, ETCH_OP_sigmoid, ETCH_OP_tanh, ETCH_OP_erf, ETCH_OP_exp, ETCH_OP_gelu };
     for (size_t i = 0; i < sizeof unaries / sizeof *unaries; i++) same(cx, unaries[i], &vx, 1, 1, rows, n, 2e-6);
     same(cx, ETCH_OP_gelu, (etch_val[]){ vx, etch_val_str(ETCH_LIT("tanh")) }, 2, 1, rows, n, 2e-6);

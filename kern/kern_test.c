@@ -325,7 +325,7 @@ void test_kern_kern__half_conversions_are_exact(void **state)
     assert_true(h && back && f);
     for (int i = 0; i < N; i++) h[i] = (uint16_t)i;
     etch_tensor th = tensor_of(ETCH_F16, 1, N, 0, h, N * 2), tf = tensor_of(ETCH_F32, 1, N, 0, f, N * 4),
-    tb = tensor_of(ETCH_F16, 1, N, 0, back, N * 2);
+                tb = tensor_of(ETCH_F16, 1, N, 0, back, N * 2);
     cast(&th, &tf);
     for (int i = 0; i < N; i++) assert_true(etch_f32_bits(f[i]) == etch_f32_bits(etch_f16_to_f32(h[i])));
     for (int step = -1; step <= 1; step++) {

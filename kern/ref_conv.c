@@ -91,7 +91,7 @@ static void pack_patches(const void *user, float *dst, int64_t k0, int64_t kc, i
             o[j][0] = i / c->o[2] / c->o[1];
         }
         int64_t kx = k0 % c->k[2], ky = k0 / c->k[2] % c->k[1], kz = k0 / c->k[2] / c->k[1] % c->k[0],
-        ch = k0 / c->k[2] / c->k[1] / c->k[0];
+                ch = k0 / c->k[2] / c->k[1] / c->k[0];
         for (int64_t k = 0; k < kc; k++) {
             float *d = dst + k * KERN_NR;
             for (int64_t j = 0; j < KERN_NR; j++) {

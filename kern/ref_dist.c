@@ -179,7 +179,7 @@ KERNEL(gated_delta_rule)
     ETCH_TRY(kern_want_dtype(out, "the output", ETCH_F32));
     ETCH_TRY(kern_want_dtype(final, "the final state", ETCH_F32));
     int64_t b = kern_size(t[0], 0), hq = kern_size(t[0], 1), n = kern_size(t[0], 2), k = kern_size(t[0], 3), h = kern_size(t[1], 1),
-    v = kern_size(t[2], 3);
+            v = kern_size(t[2], 3);
     int64_t key[4] = { b, h, n, k }, state[4] = { b, h, k, v };
     ETCH_TRY(kern_want_sizes(t[1], "the key", 4, key));
     ETCH_TRY(kern_want_sizes(t[2], "the value", 4, (int64_t[4]){ b, h, n, v }));

@@ -148,7 +148,7 @@ static etch_status *adaptive(const etch_val *args, etch_tensor *const *outs, boo
     for (int64_t i = 0, n = etch_numel(outs[0]); i < n; i++) {
         int64_t oy = i / g.ow % g.oh, ox = i % g.ow, pl = i / g.ow / g.oh, best = -1;
         int64_t y0 = oy * g.h / g.oh, y1 = ((oy + 1) * g.h + g.oh - 1) / g.oh, x0 = ox * g.w / g.ow,
-        x1 = ((ox + 1) * g.w + g.ow - 1) / g.ow;
+                x1 = ((ox + 1) * g.w + g.ow - 1) / g.ow;
         double sum = 0, top = 0;
         for (int64_t y = y0; y < y1; y++)
             for (int64_t x = x0; x < x1; x++) {

@@ -92,7 +92,7 @@ static etch_status *bilinear(const resize *r)
         tap y = linear_tap(source(r, 0, i / r->ow % r->oh, false), r->h), x = linear_tap(source(r, 1, i % r->ow, false), r->w);
         int64_t p = i / r->ow / r->oh;
         double top = get(r, p, y.a, x.a) * (1 - x.f) + get(r, p, y.a, x.b) * x.f,
-        bottom = get(r, p, y.b, x.a) * (1 - x.f) + get(r, p, y.b, x.b) * x.f;
+               bottom = get(r, p, y.b, x.a) * (1 - x.f) + get(r, p, y.b, x.b) * x.f;
         etch_store_double(r->out->data, r->out->dtype, i, top * (1 - y.f) + bottom * y.f);
     }
     return NULL;
@@ -245,7 +245,7 @@ KERNEL(grid_sampler_2d)
         int64_t p = i / r.ow / r.oh, g = ((p / c * r.oh + i / r.ow % r.oh) * r.ow + i % r.ow) * 2;
         double x = pixel(etch_load_double(grid->data, grid->dtype, g), r.w, r.align, padding, mode != 2);
         double y = pixel(etch_load_double(grid->data, grid->dtype, g + 1), r.h, r.align, padding, mode != 2), v = 0, fx = floor(x),
-        fy = floor(y), wx[4], wy[4];
+               fy = floor(y), wx[4], wy[4];
         if (mode == 1) {
             v = get_padded(&r, p, rint(y), rint(x), 0, r.align);
         } else if (mode == 0) {

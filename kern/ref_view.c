@@ -446,7 +446,7 @@ KERNEL(tile_crop)
         return ETCH_ERR(ETCH_INVALID, "tile_crop of [%lld, %lld] by %lld", (long long)h, (long long)w, (long long)s);
     ETCH_TRY(kern_want_sizes(outs[0], "the tiles", 4, (int64_t[4]){ (h / s) * (w / s), c, s, s }));
     int64_t sizes[5] = { h / s, w / s, c, s, s }, dst[5] = { w / s * c * s * s, c * s * s, s * s, s, 1 },
-    src[5] = { s * w, s, h * w, w, 1 };
+            src[5] = { s * w, s, h * w, w, 1 };
     kern_copy_nd(outs[0]->data, dst, t->data, src, sizes, 5, etch_dtype_size(t->dtype));
     return NULL;
 }
@@ -541,7 +541,7 @@ static etch_status *repeat(const etch_val *args, int n_args, etch_tensor *out)
     if (rank > ETCH_MAX_RANK / 2) return ETCH_ERR(ETCH_UNSUPPORTED, "repeat of rank %d", rank);
     for (int d = 0; d < rank; d++) {
         int64_t n = d < rank - t->rank ? 1 : kern_size(t, d - (rank - t->rank)), r = d < rank - rep.n ? 1 : rep.v[d - (rank - rep.n)],
-        total;
+                total;
         if (r < 0 || !etch_mul_ok(n, r, &total) || total != kern_size(out, d))
             return ETCH_ERR(ETCH_INVALID, "repeat: the output does not fit");
         sizes[2 * d] = r;

@@ -212,7 +212,7 @@ static bool can_batch_norm(const lw_method *lm, const etch_node *n)
     for (int i = 1; i < n->n_outs; i++)
         if (lw_slot_of(n->outs[i])->uses) return false;
     return n->args[0].t->rank >= 2 && const_or_none(&n->args[1]) && const_or_none(&n->args[2]) && xnn_is_const(&n->args[3]) &&
-    xnn_is_const(&n->args[4]);
+           xnn_is_const(&n->args[4]);
 }
 
 static etch_status *absorb_batch_norm(xnn_build *x, const etch_node *n)

@@ -85,7 +85,7 @@ static bool can_clamp(const lw_method *lm, const etch_node *n)
     double lo = n->args[1].kind == ETCH_V_NONE ? -INFINITY : etch_val_as_double(&n->args[1]);
     double hi = n->args[2].kind == ETCH_V_NONE ? INFINITY : etch_val_as_double(&n->args[2]);
     return lo < hi && xnn_const_ints(&n->args[1]) + (n->args[1].kind != ETCH_V_INT) &&
-    xnn_const_ints(&n->args[2]) + (n->args[2].kind != ETCH_V_INT);
+           xnn_const_ints(&n->args[2]) + (n->args[2].kind != ETCH_V_INT);
 }
 
 extern const xnn_rule xnn_rule_clamp;

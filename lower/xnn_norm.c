@@ -139,7 +139,7 @@ static bool can_layer_norm(const lw_method *lm, const etch_node *n)
     for (int i = 1; i < n->n_outs; i++)
         if (lw_slot_of(n->outs[i])->uses) return false;
     return k >= 1 && k <= in->rank && columns_fixed(in, k) && const_or_none(&n->args[2]) && const_or_none(&n->args[3]) &&
-    xnn_can_reshape_to(&n->outs[0]->t);
+           xnn_can_reshape_to(&n->outs[0]->t);
 }
 
 static etch_status *write_layer_norm(xnn_build *x, const etch_node *n)

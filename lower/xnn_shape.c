@@ -125,8 +125,7 @@ static bool is_column(const etch_node *n, int dim, int64_t start)
     const etch_tensor *in = n->args[0].t, *out = &n->outs[0]->t;
     int64_t step = n->args[4].i.v;
     return in->rank < 6 && xnn_dynamic_dims(in) <= 1 && etch_dim_is_const(in->sizes[dim]) && etch_dim_is_const(out->sizes[dim]) &&
-    start < step &&
-           in->sizes[dim].v == out->sizes[dim].v * step;
+           start < step && in->sizes[dim].v == out->sizes[dim].v * step;
 }
 
 static bool can_slice(const lw_method *lm, const etch_node *n)
@@ -187,7 +186,7 @@ static bool can_select(const lw_method *lm, const etch_node *n)
     (void)lm;
     const etch_tensor *t = n->args[0].t;
     return t->rank >= 2 && xnn_const_ints(&n->args[2]) && etch_dim_is_const(t->sizes[wrap(n->args[1].i.v, t->rank)]) &&
-    xnn_can_reshape_to(&n->outs[0]->t);
+           xnn_can_reshape_to(&n->outs[0]->t);
 }
 
 static etch_status *write_select(xnn_build *x, const etch_node *n)

@@ -113,7 +113,7 @@ DECOMP(cosine_similarity)
     etch_val eps = F(etch_val_as_double(&n->args[3]));
     etch_value *dot = B(b, sum_dim_IntList, V(B(b, mul_Tensor, V(x), V(y))), dims, Y(false));
     etch_value *nx = B(b, clamp, V(vector_norm(b, x, 2.0, dims, false)), eps, NONE_),
-    *ny = B(b, clamp, V(vector_norm(b, y, 2.0, dims, false)), eps, NONE_);
+               *ny = B(b, clamp, V(vector_norm(b, y, 2.0, dims, false)), eps, NONE_);
     out[0] = B(b, div_Tensor, V(dot), V(B(b, mul_Tensor, V(nx), V(ny))));
 }
 

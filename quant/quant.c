@@ -224,8 +224,8 @@ static etch_status *do_linear(etch_program *p, etch_method *m, etch_node *n, lin
         ETCH_TRY(add_one(m, n, ETCH_OP_transpose_int, args, 3, &w));
     }
     const etch_quant_scheme s = { kinds[row].bits, group, o->rule };
-    const bool channel = kind == ETCH_QUANT_8W && !group && o->delegate && l.x->t.dtype == ETCH_F32, values = !kinds[row].dynamic &&
-    !channel;
+    const bool channel = kind == ETCH_QUANT_8W && !group && o->delegate && l.x->t.dtype == ETCH_F32;
+    const bool values = !kinds[row].dynamic && !channel;
     ETCH_TRY(quantize(m, n, w, &s, values && etch_packed_find(w), &q, &scales));
     e->scheme = etch_quant_name(kind);
     e->bits = s.bits;
@@ -336,7 +336,7 @@ static bool is_encoder(const etch_method *m)
     static const char end[] = "encoder";
     const size_t n = sizeof end - 1;
     return m->name.len >= n && !memcmp(m->name.ptr + m->name.len - n, end, n) &&
-    (m->name.len == n || m->name.ptr[m->name.len - n - 1] == '_');
+           (m->name.len == n || m->name.ptr[m->name.len - n - 1] == '_');
 }
 
 etch_status *etch_quant_run(etch_program *p, const etch_quant_opts *o, const etch_quant_opts *encoder, etch_quant_report *report)

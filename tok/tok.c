@@ -22,7 +22,7 @@ static const etch_added *next_added(const etch_tok *t, etch_str text, size_t fro
         size_t start, end, at = from;
         while (etch_pattern_next(&p, text, at, &start, &end)) {
             bool word_ok = !a->single_word ||
-            ((start == 0 || !is_word_byte(text.ptr + start - 1)) && (end == text.len || !is_word_byte(text.ptr + end)));
+                           ((start == 0 || !is_word_byte(text.ptr + start - 1)) && (end == text.len || !is_word_byte(text.ptr + end)));
             if (word_ok) {
                 if (!best || start < *out_start || (start == *out_start && end > *out_end)) {
                     best = a;

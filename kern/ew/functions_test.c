@@ -131,7 +131,7 @@ void test_kern_functions__binary_steps_and_range(void **state)
     (void)state;
     const etch_ew_kernels *kn;
     const float a[19] = { -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 },
-    b[19] = { 2, -2, 4, 1, -1, 8, 2, 2, 2, 4, 4, 4, 1, 1, 1, -2, -4, 2, 1 };
+                b[19] = { 2, -2, 4, 1, -1, 8, 2, 2, 2, 4, 4, 4, 1, 1, 1, -2, -4, 2, 1 };
     for (int r = 0; (kn = etch_ew_row(r)); r++) {
         if ((kn->needs & etch_cpu_features()) != kn->needs) continue;
         for (int op = ETCH_EW_ADD; op <= ETCH_EW_PRELU; op++)

@@ -43,7 +43,7 @@ int64_t etch_nhwc_runs_f32(const etch_nhwc *g, const float *x, int64_t channel, 
     bool is_whole = channels == g->c && g->dw == 1 && !g->transposed, is_padded = false;
     for (int64_t r = 0; r < n; r++) {
         int64_t iy = under(oy, ky, g->sh, g->dh, g->top, g->h, g->transposed),
-        ix = under(ox, kx, g->sw, g->dw, g->left, g->w, g->transposed);
+                ix = under(ox, kx, g->sw, g->dw, g->left, g->w, g->transposed);
         is_padded |= iy < 0 || ix < 0;
         // Outside in height, all of the row is zeros.
         is_whole &= iy < 0 || (ix >= 0 && ix + g->kw - kx <= g->w);
