@@ -46,6 +46,8 @@ typedef struct etch_fgemm_kernels {
     int few;             // rows of weights that a first-level cache holds when they all fall into one of its sets
     void (*turned)(int m, int n, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
                    etch_fgemm_ahead *ahead);
+    // out[i*4 + r] = sum_p x[i*ldx + p] * w[r*ldw + p], i < m <= 6, r < 4: rows of A beyond whole tiles. NULL as `turned`.
+    void (*rest)(int m, const float *x, size_t ldx, const float *w, size_t ldw, size_t k, float out[24]);
 } etch_fgemm_kernels;
 
 // The last row of kernels.def that `features` allow.

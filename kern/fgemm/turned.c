@@ -9,7 +9,7 @@
 
 // More rows pay for laying the weights out.
 #define MOST_ROWS 512
-#define MOST_ROWS_OF_FEW 160
+#define MOST_ROWS_OF_FEW 224
 // Columns of A and W at a time: tiles of 224 rows stay in a second-level cache of a megabyte.
 #define DEEP ((size_t)768)
 // Up to this many rows beyond whole tiles are dot products.
@@ -35,16 +35,13 @@ static float finish(const etch_fgemm *g, float y, size_t j)
 // Rows [i, i + m) against four columns.
 static void dots(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i, size_t m, size_t j, size_t p, size_t k)
 {
-    float y[12];
-    for (size_t q = 0; q < m; q += 3) {
-        size_t high = m - q < 3 ? m - q : 3;
-        kn->dots((int)high, g->a + (i + q) * g->lda + p, g->lda, ETCH_FGEMM_F32, (const float *)g->b + j * g->ldb + p, g->ldb, k, y);
-        for (size_t r = 0; r < high; r++)
-            for (size_t c = 0; c < 4; c++) {
-                float *at = g->c + (i + q + r) * g->ldc + j + c, sum = p ? *at + y[r * 4 + c] : y[r * 4 + c];
-                *at = p + k >= g->k ? finish(g, sum, j + c) : sum;
-            }
-    }
+    float y[4 * DOT_ROWS];
+    kn->rest((int)m, g->a + i * g->lda + p, g->lda, (const float *)g->b + j * g->ldb + p, g->ldb, k, y);
+    for (size_t r = 0; r < m; r++)
+        for (size_t c = 0; c < 4; c++) {
+            float *at = g->c + (i + r) * g->ldc + j + c, sum = p ? *at + y[r * 4 + c] : y[r * 4 + c];
+            *at = p + k >= g->k ? finish(g, sum, j + c) : sum;
+        }
 }
 
 // Columns [j0, j1) against rows [i, i + m), the first `tiled` of them as tiles at x, for k of their columns from p.

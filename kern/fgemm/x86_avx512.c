@@ -211,6 +211,41 @@ static void avx512_turned(int m, int n, int skip, size_t k, const float *w, size
     else turned(1, FEW, m, skip, k, w, ldw, x, c, ldc, add, end, ahead);
 }
 
+static inline __attribute__((always_inline)) void rest_m(const int m, const float *x, size_t ldx, const float *w, size_t ldw, size_t k, float *out)
+{
+    __m512 s[6][4];
+#pragma GCC unroll 6
+    for (int i = 0; i < m; i++)
+#pragma GCC unroll 4
+        for (int r = 0; r < 4; r++) s[i][r] = _mm512_setzero_ps();
+    for (size_t p = 0; p < k; p += 16) {
+        uint16_t which = (uint16_t)(k - p < 16 ? (1u << (k - p)) - 1 : 0xffff);
+        __m512 v[4];
+#pragma GCC unroll 4
+        for (size_t r = 0; r < 4; r++) v[r] = _mm512_maskz_loadu_ps(which, w + r * ldw + p);
+#pragma GCC unroll 6
+        for (int i = 0; i < m; i++) {
+            __m512 a = _mm512_maskz_loadu_ps(which, x + (size_t)i * ldx + p);
+#pragma GCC unroll 4
+            for (int r = 0; r < 4; r++) FMA_OF(s[i][r], a, v[r]);
+        }
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < m; i++) etch_avx512_sum4(s[i][0], s[i][1], s[i][2], s[i][3], out + i * 4);
+}
+
+static void avx512_rest(int m, const float *x, size_t ldx, const float *w, size_t ldw, size_t k, float out[24])
+{
+    switch (m) {
+    case 1: rest_m(1, x, ldx, w, ldw, k, out); break;
+    case 2: rest_m(2, x, ldx, w, ldw, k, out); break;
+    case 3: rest_m(3, x, ldx, w, ldw, k, out); break;
+    case 4: rest_m(4, x, ldx, w, ldw, k, out); break;
+    case 5: rest_m(5, x, ldx, w, ldw, k, out); break;
+    default: rest_m(6, x, ldx, w, ldw, k, out); break;
+    }
+}
+
 static inline __attribute__((always_inline)) void pack_columns(const etch_fgemm_type type, const void *w, size_t ldw, size_t n, size_t k, float *out)
 {
     if (n < NR) memset(out, 0, sizeof *out * k * NR);
@@ -250,5 +285,5 @@ static void avx512_pack_columns(etch_fgemm_type type, const void *w, size_t ldw,
 }
 
 const etch_fgemm_kernels etch_fgemm__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, 512, avx512_tile_of, avx512_pack_rows, avx512_pack_columns, avx512_dots,
-                                                 FEW, avx512_turned };
+                                                 FEW, avx512_turned, avx512_rest };
 #endif

@@ -32,4 +32,14 @@ static inline __attribute__((always_inline)) void etch_avx512_transpose(__m512 r
     }
 }
 
+// out[0 ... 4): the sum of each.
+static inline __attribute__((always_inline)) void etch_avx512_sum4(__m512 v0, __m512 v1, __m512 v2, __m512 v3, float *out)
+{
+    __m512 a = _mm512_add_ps(_mm512_unpacklo_ps(v0, v1), _mm512_unpackhi_ps(v0, v1));
+    __m512 b = _mm512_add_ps(_mm512_unpacklo_ps(v2, v3), _mm512_unpackhi_ps(v2, v3));
+    __m512 s = _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee));
+    __m256 t = _mm256_add_ps(_mm512_castps512_ps256(s), _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(s), 1)));
+    _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(t), _mm256_extractf128_ps(t, 1)));
+}
+
 #endif
