@@ -2,6 +2,7 @@
 #include "kern/fast.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/pool.h"
 #include "kern/check.h"
@@ -137,6 +138,64 @@ BINARY(add, ETCH_EW_ADD)
 BINARY(sub, ETCH_EW_SUB)
 BINARY(mul, ETCH_EW_MUL)
 
+// ---- where: a condition that is one for a whole row; operands of the output's sizes, or a number
+
+typedef struct { const float *p; bool is_number; } choice;
+typedef struct {
+    const uint8_t *is_first;
+    choice from[2];
+    float *y;
+    int64_t n;
+    int outer;   // dimensions but the last: sizes, and steps of the condition
+    int64_t sizes[ETCH_MAX_RANK], steps[ETCH_MAX_RANK];
+} choices;
+
+static void chosen_rows(const void *user, int64_t from, int64_t to)
+{
+    const choices *s = user;
+    for (int64_t i = from; i < to; i++) {
+        int64_t at = 0, rest = i;
+        for (int d = s->outer - 1; d >= 0; rest /= s->sizes[d--]) at += rest % s->sizes[d] * s->steps[d];
+        choice c = s->from[!s->is_first[at]];
+        float *y = s->y + i * s->n;
+        if (c.is_number)
+            for (int64_t j = 0; j < s->n; j++) y[j] = *c.p;
+        else if (c.p != s->y) memcpy(y, c.p + i * s->n, sizeof *y * (size_t)s->n);
+    }
+}
+
+static bool try_where(etch_kern_cx *cx, const etch_val *args, int n_args, etch_tensor *out)
+{
+    const etch_tensor *c = n_args > 0 && args[0].kind == ETCH_V_TENSOR ? args[0].t : NULL;
+    if (!c || c->dtype != ETCH_BOOL || out->dtype != ETCH_F32 || !out->rank || c->rank > out->rank) return false;
+    choices s = { .is_first = c->data, .y = out->data, .n = kern_size(out, out->rank - 1), .outer = out->rank - 1 };
+    for (int i = 0; i < 2; i++) {
+        const etch_tensor *t = f32_at(args, n_args, i + 1);
+        if (!t || (t->rank && !kern_same_sizes(t, out))) return false;
+        s.from[i] = (choice){ t->data, !t->rank };
+    }
+    if (c->rank && kern_size(c, c->rank - 1) != 1) return false;
+    int64_t step = 1;
+    for (int d = c->rank - 2, o = s.outer - 1; o >= 0; d--, o--) {
+        int64_t size = d >= 0 ? kern_size(c, d) : 1;
+        s.sizes[o] = kern_size(out, o);
+        if (size != 1 && size != s.sizes[o]) return false;
+        s.steps[o] = size == 1 ? 0 : step;
+        step *= size;
+    }
+    if (s.n) in_pieces(cx, etch_numel(out) / s.n, s.n, chosen_rows, &s);
+    return true;
+}
+
+KERN_PROTO(where);
+KERN_PROTO(fast_where);
+KERN_PROTO(fast_where)
+{
+    KERN_BEGIN(3, 1);
+    if (try_where(cx, args, n_args, outs[0])) return NULL;
+    return k_where(cx, args, n_args, outs, n_outs);
+}
+
 // ---- rows
 
 typedef struct { const etch_ew_kernels *ew; const float *x, *weight, *bias; float *y, *mean, *rstd; int64_t n; float eps; } row_job;
@@ -201,8 +260,8 @@ KERN_PROTO(fast_native_layer_norm)
 
 static const struct { etch_kern_fn reference, fast; } rows[] = {
 #define FAST(name) { k_##name, k_fast_##name }
-    FAST(silu), FAST(sigmoid), FAST(tanh), FAST(erf), FAST(exp), FAST(gelu), FAST(add), FAST(sub), FAST(mul), FAST(softmax),
-    FAST(native_layer_norm),
+    FAST(silu), FAST(sigmoid), FAST(tanh), FAST(erf), FAST(exp), FAST(gelu), FAST(add), FAST(sub), FAST(mul), FAST(where),
+    FAST(softmax), FAST(native_layer_norm),
 #undef FAST
 };
 

@@ -67,6 +67,19 @@ static void every_op(etch_kern_cx *cx, int64_t rows, int64_t n)
             same(cx, binaries[i], (etch_val[]){ vx, others[o], etch_val_int(1) }, i == 2 ? 2 : 3, 1, rows, n, 0);
             if (i < 2) same(cx, binaries[i], (etch_val[]){ vx, others[o], etch_val_int(3) }, 3, 1, rows, n, 0);
         }
+    uint8_t bits[MAX];
+    float number = 0.25f;
+    for (int i = 0; i < MAX; i++) bits[i] = x[i] > 0;
+    etch_tensor all = tensor(x, 2, rows, n), by_row = tensor(x, 2, rows, 1), one = tensor(x, 1, 1, 0), zero_d = tensor(&number, 0, 1, 0);
+    etch_tensor *conditions[] = { &all, &by_row, &one };
+    for (int i = 0; i < 3; i++) {
+        conditions[i]->dtype = ETCH_BOOL;
+        conditions[i]->data = bits;
+        for (int o = 0; o < 4; o++) {
+            etch_val a = o & 1 ? etch_val_tensor(&zero_d) : vx, b = o & 2 ? etch_val_tensor(&zero_d) : etch_val_tensor(&ty);
+            same(cx, ETCH_OP_where_self, (etch_val[]){ etch_val_tensor(conditions[i]), a, b }, 3, 1, rows, n, 0);
+        }
+    }
     for (int d = -1; d < 1; d++) same(cx, ETCH_OP__softmax, (etch_val[]){ vx, etch_val_int(d), etch_val_bool(false) }, 3, 1, rows, n, 2e-6);
     same(cx, ETCH_OP_native_layer_norm, (etch_val[]){ vx, shape, vtail, none, etch_val_float(1e-5) }, 5, 3, rows, n, 1e-5);
     same(cx, ETCH_OP_native_layer_norm, (etch_val[]){ vx, shape, vtail, vtail, etch_val_float(1e-5) }, 5, 3, rows, n, 1e-5);
