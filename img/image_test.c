@@ -114,7 +114,7 @@ void test_img_image__refuses_fields(void **state)
 {
     (void)state;
     etch_processor p;
-    const char *fine = "{\"do_pad\": false, \"pad_size\": null, \"do_resize\": true, \"resample\": 2, "
+    const char *fine = "{\"do_pad\": false, \"pad_size\": null, \"image_seq_length\": 256, \"do_resize\": true, \"resample\": 2, "
                        "\"size\": {\"height\": 3, \"width\": 4}}";
     must(etch_processor_parse((etch_span){ (const uint8_t *)fine, strlen(fine) }, &p));
     refused("{", "line 1");

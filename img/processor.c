@@ -64,7 +64,7 @@ static etch_status *numbers(const char *key, const json_t *v, double out[3])
 static bool says_nothing(const char *key, const json_t *v)
 {
     static const char *const names[] = { "image_processor_type", "feature_extractor_type", "processor_class", "_processor_class",
-                                         "do_convert_rgb", "default_to_square", "model_input_names" };
+                                         "do_convert_rgb", "default_to_square", "model_input_names", "image_seq_length" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(key, names[i])) return true;
     if (!strcmp(key, "data_format")) return json_is_string(v) && !strcmp(json_string_value(v), "channels_first");
