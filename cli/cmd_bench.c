@@ -152,7 +152,7 @@ static etch_status *bench_decoder(bench *b, etch_lm *lm)
 static etch_status *time_method(bench *b, etch_rt_method *m, json_t *j)
 {
     etch_cli_synth in;
-    ETCH_TRY(etch_cli_synth_make(m, b->o->shapes, &in));
+    ETCH_TRY(etch_cli_synth_make(m, b->o->shapes, 0, &in));
     etch_buf text = { 0 };
     etch_cli_synth_print(&in, &text);
     json_object_set_new(j, "inputs", json_stringn(text.ptr ? (const char *)text.ptr : "", text.len));

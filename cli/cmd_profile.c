@@ -15,7 +15,7 @@
 
 etch_status *etch_cmd_profile(int argc, char **argv);
 
-typedef struct { const char *file, *method, *shapes, *trace, *by, *kv_cache; int64_t threads, runs, top; bool json; } options;
+typedef struct { const char *file, *method, *shapes, *trace, *by, *kv_cache; int64_t threads, runs, top, position; bool json; } options;
 
 typedef struct { etch_str key, name, kernel, detail; uint64_t ns, count, bytes; } row;
 
@@ -188,7 +188,7 @@ static etch_status *run(const options *o, etch_rt *rt)
     profile p = { .o = o };
     etch_arena_init(&p.arena);
     etch_cli_synth in = { 0 };
-    etch_status *s = etch_cli_synth_make(m, o->shapes, &in);
+    etch_status *s = etch_cli_synth_make(m, o->shapes, o->position, &in);
     if (!s) s = measure(&p, m, &in);
     if (!s) {
         etch_buf inputs = { 0 };
@@ -212,6 +212,8 @@ etch_status *etch_cmd_profile(int argc, char **argv)
         { "--method", "-m", ETCH_OPT_STR, &o.method, "NAME", "method to run on made-up inputs (default forward)", 0, 0, false, "Options" },
         { "--shapes", NULL, ETCH_OPT_STR, &o.shapes, "SIZES", "sizes of the inputs in order, 1x1,1 (default: the largest)", 0, 0, false,
           NULL },
+        { "--position", NULL, ETCH_OPT_INT, &o.position, "N", "where positions start: a step after N tokens (default 0)", 0, 1 << 24, false,
+          NULL },
         ETCH_CLI_THREADS(o.threads),
         ETCH_CLI_KV_CACHE(o.kv_cache),
         { "--runs", "-n", ETCH_OPT_INT, &o.runs, "N", "calls to average (default 5)", 1, 100000, false, NULL },
@@ -224,7 +226,7 @@ etch_status *etch_cmd_profile(int argc, char **argv)
         { 0 },
     };
     const etch_cmd cmd = { "profile", "Says where the time of a method goes, by operator and kernel.", "FILE.pte", 1, 1,
-                           "  etch profile model.pte --shapes 1x1,1\n"
+                           "  etch profile model.pte --shapes 1x1,1 --position 1000\n"
                            "  etch profile model.pte --by shape --trace trace.json", opts };
     bool done;
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &o.file, &done));

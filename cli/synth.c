@@ -6,7 +6,7 @@
 
 #include "base/num.h"
 
-static void fill(etch_tensor *t)
+static void fill(etch_tensor *t, int64_t position)
 {
     uint32_t seed = 1;
     int64_t n = etch_numel(t);
@@ -15,7 +15,7 @@ static void fill(etch_tensor *t)
             seed = seed * 1664525u + 1013904223u;
             etch_store_double(t->data, t->dtype, i, (double)(seed >> 8) / 8388608.0 - 1.0);
         } else {
-            etch_store_int(t->data, t->dtype, i, t->rank == 1 ? i : 1);
+            etch_store_int(t->data, t->dtype, i, t->rank == 1 ? position + i : 1);
         }
     }
 }
@@ -37,7 +37,7 @@ static etch_status *take_sizes(const char **at, int input, etch_tensor *t)
     return NULL;
 }
 
-static etch_status *make(etch_rt_method *m, const char *shapes, etch_cli_synth *s)
+static etch_status *make(etch_rt_method *m, const char *shapes, int64_t position, etch_cli_synth *s)
 {
     for (int i = 0; i < s->n; i++) {
         const etch_val *v = etch_rt_input(m, i);
@@ -50,17 +50,17 @@ static etch_status *make(etch_rt_method *m, const char *shapes, etch_cli_synth *
         if (!etch_tensor_nbytes(t, &t->capacity)) return ETCH_ERR(ETCH_USAGE, "--shapes: input %d is too large", i);
         t->data = aligned_alloc(64, etch_align_up(t->capacity + 1, 64));
         if (!t->data) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory (%zu bytes)", t->capacity);
-        fill(t);
+        fill(t, position);
     }
     if (shapes && *shapes) return ETCH_ERR(ETCH_USAGE, "--shapes: '%s' is left over; the method has %d inputs", shapes, s->n);
     return etch_cli_synth_set(s);
 }
 
-etch_status *etch_cli_synth_make(etch_rt_method *m, const char *shapes, etch_cli_synth *out)
+etch_status *etch_cli_synth_make(etch_rt_method *m, const char *shapes, int64_t position, etch_cli_synth *out)
 {
     *out = (etch_cli_synth){ m, etch_rt_n_inputs(m), NULL };
     out->t = calloc((size_t)out->n + 1, sizeof *out->t);
-    etch_status *s = out->t ? make(m, shapes, out) : ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    etch_status *s = out->t ? make(m, shapes, position, out) : ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     if (s) etch_cli_synth_free(out);
     return s;
 }
