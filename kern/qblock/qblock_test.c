@@ -49,7 +49,8 @@ static void check(const etch_qblock_isa *isa, etch_pool *pool, const shape *s)
     void *scratch = aligned_alloc(64, etch_align_up(etch_qblock_scratch(k, etch_pool_threads(pool)), 64));
     for (size_t i = 0; i < n * k / 2; i++) w[i] = !s->extreme ? (uint8_t)next() : i / 16 % 2 || next() % 2 ? 255 : 0;
     for (size_t i = 0; i < n * groups; i++) ws[i] = etch_f32_to_bf16(0.001f * (float)(1 + next() % 999));
-    for (size_t i = 0; i < m * k; i++) q[i] = !s->extreme ? (int8_t)next() : i / 32 % 2 || next() % 2 ? -128 : 127;   // some blocks all extreme
+    // Some blocks are extreme altogether.
+    for (size_t i = 0; i < m * k; i++) q[i] = !s->extreme ? (int8_t)next() : i / 32 % 2 || next() % 2 ? -128 : 127;
     for (size_t i = 0; i < n; i++) bias[i] = (float)(next() % 100) * 0.25f;
     etch_qblock_x x;
     etch_qblock_x_init(&x, m, k, memory);
