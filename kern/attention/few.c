@@ -8,8 +8,8 @@
 #define PIECE 65536      // numbers of a piece, at least
 #define PIECES 32        // at most
 
-// A head of keys with its queries and scores, and the part of this piece.
-typedef struct { const uint8_t *k, *v; uint8_t *q; float *s, *max, *sum, *acc; } head_work;
+// A head of keys, and the next one's keys; its queries and scores, and the part of this piece.
+typedef struct { const uint8_t *k, *v, *then; uint8_t *q; float *s, *max, *sum, *acc; } head_work;
 
 static size_t part_floats(const etch_attention_work *w) { return w->rows * (2 + w->a->dv); }
 
@@ -46,7 +46,8 @@ static const uint8_t *at(const etch_attention_work *w, const uint8_t *head, cons
     return block ? head + j / ETCH_CACHE_BLOCK * block : head + j * *ld;
 }
 
-// Rows: those some way ahead are asked for. Blocks: the values of these keys, and then the keys that follow. At the end: once more the same.
+// Rows: those some way ahead are asked for. Blocks: the values of these keys, and then the keys that follow, be they the next head's. At the
+// end: once more the same.
 static void score(const etch_attention_work *w, const head_work *x, size_t j, size_t n, float *s)
 {
     const etch_attention *a = w->a;
@@ -60,10 +61,10 @@ static void score(const etch_attention_work *w, const head_work *x, size_t j, si
 static void add(const etch_attention_work *w, const head_work *x, size_t j, size_t n, const float *s)
 {
     const etch_attention *a = w->a;
-    size_t ld, ahead = w->v_block ? w->span : w->ahead;
+    size_t ld;
     const uint8_t *v = at(w, x->v, &a->v, w->v_block, j, &ld), *next = v + w->ahead * ld;
-    if (j + ahead + n > a->n_k) next = v;
-    else if (w->v_block) next = at(w, x->k, &a->k, w->k_block, j + ahead, &(size_t){ 0 });
+    if (w->v_block) next = j + n < a->n_k ? at(w, x->k, &a->k, w->k_block, j + n, &(size_t){ 0 }) : x->then ? x->then : v;
+    else if (j + w->ahead + n > a->n_k) next = v;
     w->loops->values((int)w->rows, s, v, ld, (int)n, a->dv, x->acc, next);
 }
 
@@ -72,6 +73,7 @@ static void begin(const etch_attention_work *w, size_t b, size_t kv, size_t piec
     const etch_attention *a = w->a;
     x->k = etch_attention__head(w, &a->k, b, kv);
     x->v = etch_attention__head(w, &a->v, b, kv);
+    x->then = kv + 1 < a->kv_heads ? etch_attention__head(w, &a->k, b, kv + 1) : NULL;
     x->max = part(w, b, kv, piece);
     x->sum = x->max + w->rows;
     x->acc = x->sum + w->rows;
