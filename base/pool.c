@@ -2,7 +2,8 @@
 //
 // A round is one word: its number, whether it is open, and how many workers are in it. A worker joins an open round by raising the count;
 // the caller closes it when no index is left and waits only for those who joined, so a worker that the system has not woken yet costs
-// nothing. Each thread has a run of indices of its own, so that what it reads lies together, and takes from the others' when that is used up.
+// nothing. Each thread has a run of indices of its own, so that what it reads lies together, and takes from the others' when that is used
+// up.
 // Between rounds a worker spins for a while, shorter each time that was in vain, then sleeps on a condition variable.
 #define _POSIX_C_SOURCE 200809L
 #include "base/pool.h"

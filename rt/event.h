@@ -1,11 +1,13 @@
-// What a profiler sees: one event for each instruction of an execute, and one for each node, or chain of nodes, inside a delegate's instruction.
+// What a profiler sees: one event for each instruction of an execute, and one for each node, or chain of nodes, inside a delegate's
+// instruction.
 #ifndef ETCH_RT_EVENT_H
 #define ETCH_RT_EVENT_H
 
 #include "base/str.h"
 
 typedef struct etch_rt_event {
-    const char *name;         // operator of the .pte ("aten::add.out"), node ("XNNConv2d"), nodes that ran as one ("XNNAdd ... XNNConvert"), "delegate",
+    const char *name;         // operator of the .pte ("aten::add.out"), node ("XNNConv2d"), nodes that ran as one ("XNNAdd ...
+                              // XNNConvert"), "delegate",
                               // "move", ...; valid during the callback
     const char *kernel;       // what ran it: "portable", or the delegate's instruction set ("avx2")
     etch_str detail;          // operands and results, "f32[1, 197, 768], f32[3072, 768] -> f32[1, 197, 3072]"; valid during the callback

@@ -15,14 +15,16 @@ static int64_t constant(const etch_rt *rt, const char *name, int64_t def)
 
 static etch_status *check_logits(const etch_val *v)
 {
-    bool ok = v->kind == ETCH_V_TENSOR && v->t->rank == 3 && (v->t->dtype == ETCH_F32 || v->t->dtype == ETCH_F16 || v->t->dtype == ETCH_BF16);
+    bool ok = v->kind == ETCH_V_TENSOR && v->t->rank == 3 &&
+    (v->t->dtype == ETCH_F32 || v->t->dtype == ETCH_F16 || v->t->dtype == ETCH_BF16);
     return ok ? NULL : ETCH_ERR(ETCH_UNSUPPORTED, "output 0 (logits) is not a float tensor [1, S, V]; 'etch inspect' shows the method");
 }
 
 static etch_status *check_tensor(const etch_val *v, const char *what, etch_dtype dtype, int rank)
 {
     if (v->kind != ETCH_V_TENSOR || v->t->dtype != dtype || v->t->rank != rank)
-        return ETCH_ERR(ETCH_UNSUPPORTED, "%s is not a rank-%d %s tensor; 'etch inspect' shows the method", what, rank, etch_dtype_torch_name(dtype));
+        return ETCH_ERR(ETCH_UNSUPPORTED, "%s is not a rank-%d %s tensor; 'etch inspect' shows the method", what, rank,
+                        etch_dtype_torch_name(dtype));
     return NULL;
 }
 
@@ -43,7 +45,8 @@ static etch_status *open_method(etch_rt *rt, etch_lm *lm)
 {
     ETCH_TRY(etch_rt_load(rt, ETCH_LIT("forward"), &lm->method));
     if (etch_rt_n_inputs(lm->method) != 2 || etch_rt_n_outputs(lm->method) < 1)
-        return ETCH_ERR(ETCH_UNSUPPORTED, "'forward' takes %d inputs; a text-generation export takes input_ids and cache_position", etch_rt_n_inputs(lm->method));
+        return ETCH_ERR(ETCH_UNSUPPORTED, "'forward' takes %d inputs; a text-generation export takes input_ids and cache_position",
+                        etch_rt_n_inputs(lm->method));
     const etch_val *ids = etch_rt_input(lm->method, 0), *out = etch_rt_output(lm->method, 0);
     ETCH_TRY(check_tensor(ids, "input 0 (input_ids)", ETCH_I64, 2));
     ETCH_TRY(check_tensor(etch_rt_input(lm->method, 1), "input 1 (cache_position)", ETCH_I64, 1));
@@ -103,7 +106,8 @@ static etch_status *feed_chunk(etch_lm *lm, const int32_t *tokens, size_t n, con
         *out_logits = (const float *)logits->data + last;
     } else {
         const uint16_t *half = (const uint16_t *)logits->data + last;
-        for (int64_t i = 0; i < lm->vocab_size; i++) lm->row[i] = logits->dtype == ETCH_F16 ? etch_f16_to_f32(half[i]) : etch_bf16_to_f32(half[i]);
+        for (int64_t i = 0; i < lm->vocab_size; i++)
+            lm->row[i] = logits->dtype == ETCH_F16 ? etch_f16_to_f32(half[i]) : etch_bf16_to_f32(half[i]);
         *out_logits = lm->row;
     }
     lm->position += (int64_t)n;
@@ -114,8 +118,8 @@ etch_status *etch_lm_feed(etch_lm *lm, const int32_t *tokens, size_t n, const fl
 {
     if (!n) return ETCH_ERR(ETCH_INVALID, "there is no token to run; give a prompt");
     if ((int64_t)n > lm->max_seq_len - lm->position)
-        return ETCH_ERR(ETCH_INVALID, "%zu more tokens do not fit: %lld of %lld cache slots are used; export with a larger --max_seq_len", n,
-                        (long long)lm->position, (long long)lm->max_seq_len);
+        return ETCH_ERR(ETCH_INVALID, "%zu more tokens do not fit: %lld of %lld cache slots are used; export with a larger --max_seq_len",
+                        n, (long long)lm->position, (long long)lm->max_seq_len);
     while (n) {
         size_t chunk = n < (size_t)lm->max_chunk ? n : (size_t)lm->max_chunk;
         ETCH_TRY(feed_chunk(lm, tokens, chunk, out_logits));

@@ -6,8 +6,8 @@
 #include "rt/rt.h"
 
 #define ETCH_LM_MAX_EOS 16
-// Tokens of a prompt that one call takes at most: enough that the weights are read for many rows, few enough that a layer's activations stay in
-// the caches and need little memory (docs/SPEED.md).
+// Tokens of a prompt that one call takes at most: enough that the weights are read for many rows, few enough that a layer's activations
+// stay in the caches and need little memory (docs/SPEED.md).
 #define ETCH_LM_CHUNK 512
 
 typedef struct etch_lm {
@@ -33,8 +33,8 @@ bool etch_lm_is_eos(const etch_lm *lm, int32_t id);
 // Forgets the text.
 etch_status *etch_lm_reset(etch_lm *lm) ETCH_MUST_USE;
 
-// Choosing the next token. temperature 0: the largest logit (the lowest id among equals). Otherwise softmax(logits / temperature), cut to the
-// top_k largest (0: all) and then to the smallest set with probability >= top_p (1: all), drawn with `state`.
+// Choosing the next token. temperature 0: the largest logit (the lowest id among equals). Otherwise softmax(logits / temperature), cut to
+// the top_k largest (0: all) and then to the smallest set with probability >= top_p (1: all), drawn with `state`.
 typedef struct etch_sampler { float temperature, top_p; int top_k; uint64_t state; } etch_sampler;
 // `scratch`: n pairs for the cut; grown on demand and kept by the caller (free with free()).
 typedef struct etch_sample_pair { float p; int32_t id; } etch_sample_pair;

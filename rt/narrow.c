@@ -35,11 +35,13 @@ static etch_status *want_writer(const etch_pte *pte, const char *option)
             etch_fb_table t = etch_fb_table_at(ops, k);
             char name[128];
             etch_str base = etch_fb_get_str(t, ETCH_FB(Operator, name)), overload = etch_fb_get_str(t, ETCH_FB(Operator, overload));
-            int n = base.len + overload.len > 100 ? 0 : snprintf(name, sizeof name, "%.*s.%.*s", ETCH_STR_ARGS(base), ETCH_STR_ARGS(overload));
+            int n = base.len + overload.len > 100 ? 0
+            : snprintf(name, sizeof name, "%.*s.%.*s", ETCH_STR_ARGS(base), ETCH_STR_ARGS(overload));
             if (n > 0 && writes_caches(etch_str_of(name))) return NULL;
         }
     }
-    return ETCH_ERR(ETCH_UNSUPPORTED, "kv_cache %s: the program writes no cache by llama::update_cache; export it with --use_custom_sdpa --use_custom_kv_cache", option);
+    return ETCH_ERR(ETCH_UNSUPPORTED, "kv_cache %s: the program writes no cache by llama::update_cache; export it with --use_custom_sdpa "
+                                      "--use_custom_kv_cache", option);
 }
 
 etch_status *etch_rt__find_kv_cache(const etch_pte *pte, const char *option, int *out_id)
@@ -78,10 +80,12 @@ static etch_rt_value *value_of(etch_rt_method *m, const etch_tensor *t)
 static etch_status *add(etch_rt_method *m, const etch_tensor *t)
 {
     const etch_rt_value *v = value_of(m, t);
-    if (!v || t->dtype != ETCH_F32) return NO("a cache is %s, not float32 in row-major order", v ? etch_dtype_torch_name(t->dtype) : "a shadow");
+    if (!v || t->dtype != ETCH_F32)
+        return NO("a cache is %s, not float32 in row-major order", v ? etch_dtype_torch_name(t->dtype) : "a shadow");
     if (v->place != ETCH_PTE_PLANNED && v->place != ETCH_PTE_STATE) return NO("a cache is no buffer with a planned place");
     if (v->is_variable || v->is_input) return NO("a cache is %s", v->is_input ? "an input" : "a view that is made at run time");
-    if (v->tensor->is_dynamic || t->rank != 4 || !etch_numel(t)) return NO("a cache is not [batch, slots, heads, columns] with fixed sizes");
+    if (v->tensor->is_dynamic || t->rank != 4 || !etch_numel(t))
+        return NO("a cache is not [batch, slots, heads, columns] with fixed sizes");
     if (find(m, v->tensor)) return NULL;
     etch_rt_cache *c = &m->caches[m->n_caches++];
     *c = (etch_rt_cache){ .home = v->home, .home_bytes = v->home_capacity, .batches = (size_t)t->sizes[0].v, .slots = (size_t)t->sizes[1].v,
@@ -109,8 +113,10 @@ static etch_status *check_value(etch_rt_method *m, const etch_rt_value *v, bool 
     *out_is_cache = c != NULL;
     if (!c) return NULL;
     const etch_tensor *t = &v->tensor->t;
-    bool same = v->home == c->home && t->dtype == ETCH_F32 && t->rank == 4 && !v->tensor->is_dynamic && !v->plain && v->home_capacity == c->home_bytes;
-    if (!same || (size_t)t->sizes[3].v != c->d || v->is_variable || v->is_input) return NO("a tensor of another form shares the memory of a cache");
+    bool same = v->home == c->home && t->dtype == ETCH_F32 && t->rank == 4 && !v->tensor->is_dynamic && !v->plain &&
+    v->home_capacity == c->home_bytes;
+    if (!same || (size_t)t->sizes[3].v != c->d || v->is_variable || v->is_input)
+        return NO("a tensor of another form shares the memory of a cache");
     return NULL;
 }
 
@@ -132,7 +138,8 @@ static etch_status *check_kernel(etch_rt_method *m, const bool *is_cache, etch_r
         for (int k = 0; k < in->n_written; k++) uses += in->written[k] == m->values[i].tensor;
     }
     if (!uses) return NULL;
-    if (uses != n || n != wanted) return NO("%s uses a cache otherwise than llama::update_cache and llama::custom_sdpa do", in->op->out_name);
+    if (uses != n || n != wanted)
+        return NO("%s uses a cache otherwise than llama::update_cache and llama::custom_sdpa do", in->op->out_name);
     in->kern = row->run;
     return NULL;
 }
@@ -169,8 +176,8 @@ static etch_status *find_caches(etch_rt_method *m, bool *is_cache)
 
 // ---- their memory
 
-// The caches lie one after the other, so that huge pages hold nothing else. After the last comes room that is never touched: two tensors are told
-// apart by their float32 sizes (etch_rt__overlap), and no other tensor may seem to lie in a cache.
+// The caches lie one after the other, so that huge pages hold nothing else. After the last comes room that is never touched: two tensors
+// are told apart by their float32 sizes (etch_rt__overlap), and no other tensor may seem to lie in a cache.
 static etch_status *reserve(etch_rt_method *m, const bool *is_cache)
 {
     const etch_cache_loops *loops = m->cx.attention->loops[m->cx.cache];
@@ -181,7 +188,8 @@ static etch_status *reserve(etch_rt_method *m, const bool *is_cache)
         // At most 32 bytes for one of the program's buffer, which is there (a slot of one column takes a whole block): no overflow.
         n = etch_align_up(n + c->batches * c->heads * etch_cache_head_bytes(loops, c->slots, c->d), ALIGN);
         widest = c->home_bytes > widest ? c->home_bytes : widest;
-        if (n > limit || m->needed > limit - n) return ETCH_ERR(ETCH_NO_MEMORY, "the method needs more than %zu bytes of working memory", limit);
+        if (n > limit || m->needed > limit - n)
+            return ETCH_ERR(ETCH_NO_MEMORY, "the method needs more than %zu bytes of working memory", limit);
     }
     if (!n) return NULL;
     m->n_narrow = n + widest;

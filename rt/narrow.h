@@ -14,8 +14,8 @@ struct etch_rt_cache {
 
 // The etch_cache_id that an option asks for (NULL: the file's). ETCH_USAGE: no such type; ETCH_UNSUPPORTED: no method writes a cache.
 etch_status *etch_rt__find_kv_cache(const etch_pte *pte, const char *option, int *out_id) ETCH_MUST_USE;
-// After etch_rt__reserve: moves the caches of a method, and gives the instructions that use them other kernels. Nothing when the type is the
-// file's or the method writes no cache. ETCH_UNSUPPORTED names the use that stands in the way.
+// After etch_rt__reserve: moves the caches of a method, and gives the instructions that use them other kernels. Nothing when the type is
+// the file's or the method writes no cache. ETCH_UNSUPPORTED names the use that stands in the way.
 etch_status *etch_rt__narrow_caches(etch_rt_method *m) ETCH_MUST_USE;
 // The initial content of a value with v->cache, into zeroed memory.
 void etch_rt__fill_cache(const etch_rt_method *m, const etch_rt_value *v, const void *floats);

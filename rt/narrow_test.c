@@ -1,5 +1,5 @@
-// The option kv_cache on small programs: results near those of the file's own type, resuming and resetting, in rings that wrap several times,
-// and what is refused.
+// The option kv_cache on small programs: results near those of the file's own type, resuming and resetting, in rings that wrap several
+// times, and what is refused.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,8 @@ static etch_buf program(kind how)
     int32_t q_sizes[] = { 1, N, H, D }, v_sizes[] = { 1, N, KV, D }, c_sizes[] = { 1, SLOTS, KV, D }, one[] = { 1 };
     int q = prog_input(&p, prog_tensor(&p, ETCH_F32, 4, q_sizes, 0)), v = prog_input(&p, prog_tensor(&p, ETCH_F32, 4, v_sizes, 0));
     int start = prog_input(&p, prog_tensor(&p, ETCH_I64, 1, one, 0));
-    int cache = prog_tensor(&p, ETCH_F32, 4, c_sizes, 0), dummy = prog_tensor(&p, ETCH_F32, 1, one, 0), out = prog_output(&p, prog_tensor(&p, ETCH_F32, 4, q_sizes, 0));
+    int cache = prog_tensor(&p, ETCH_F32, 4, c_sizes, 0), dummy = prog_tensor(&p, ETCH_F32, 1, one, 0),
+    out = prog_output(&p, prog_tensor(&p, ETCH_F32, 4, q_sizes, 0));
     int at = prog_int(&p, 0), other = prog_tensor(&p, ETCH_F32, 4, c_sizes, 0), yes = prog_bool(&p, true);
     etch_fbo t = etch_fbb_table(&p.b, ETCH_FB_Null), z = etch_fbb_table(&p.b, ETCH_FB_Double);
     int none = prog_value(&p, ETCH_FBU(KernelTypes, Null), t), zero = prog_value(&p, ETCH_FBU(KernelTypes, Double), z);
@@ -51,10 +52,12 @@ static etch_buf ring(void)
     prog p;
     etch_buf file = { 0 };
     prog_init(&p);
-    int32_t q_sizes[] = { 1, N, H, D }, v_sizes[] = { 1, N, KV, D }, c_sizes[] = { 1, SLOTS, KV, D }, one[] = { 1 }, i_sizes[] = { 1, N }, m_sizes[] = { N, SLOTS };
+    int32_t q_sizes[] = { 1, N, H, D }, v_sizes[] = { 1, N, KV, D }, c_sizes[] = { 1, SLOTS, KV, D }, one[] = { 1 }, i_sizes[] = { 1, N },
+    m_sizes[] = { N, SLOTS };
     int q = prog_input(&p, prog_tensor(&p, ETCH_F32, 4, q_sizes, 0)), v = prog_input(&p, prog_tensor(&p, ETCH_F32, 4, v_sizes, 0));
     int indices = prog_input(&p, prog_tensor(&p, ETCH_I64, 2, i_sizes, 0)), mask = prog_input(&p, prog_tensor(&p, ETCH_F32, 2, m_sizes, 0));
-    int cache = prog_tensor(&p, ETCH_F32, 4, c_sizes, 0), dummy = prog_tensor(&p, ETCH_F32, 1, one, 0), out = prog_output(&p, prog_tensor(&p, ETCH_F32, 4, q_sizes, 0));
+    int cache = prog_tensor(&p, ETCH_F32, 4, c_sizes, 0), dummy = prog_tensor(&p, ETCH_F32, 1, one, 0),
+    out = prog_output(&p, prog_tensor(&p, ETCH_F32, 4, q_sizes, 0));
     int at = prog_int(&p, 0), no = prog_bool(&p, false);
     etch_fbo t = etch_fbb_table(&p.b, ETCH_FB_Null), z = etch_fbb_table(&p.b, ETCH_FB_Double);
     int none = prog_value(&p, ETCH_FBU(KernelTypes, Null), t), zero = prog_value(&p, ETCH_FBU(KernelTypes, Double), z);
@@ -122,7 +125,8 @@ static void ring_step(etch_rt_method *m, int64_t start, float *out)
 void test_rt_narrow__results(void **state)
 {
     (void)state;
-    static const struct { const char *name; float bound; } types[] = { { NULL, 0 }, { "file", 0 }, { "float16", 1e-3f }, { "int8", 1e-2f } };
+    static const struct { const char *name; float bound; } types[] = { { NULL, 0 }, { "file", 0 }, { "float16", 1e-3f },
+                                                                       { "int8", 1e-2f } };
     static float want[2][N * H * D], got[N * H * D];
     etch_buf file = program(GOOD);
     for (size_t k = 0; k < sizeof types / sizeof *types; k++) {
@@ -161,7 +165,8 @@ void test_rt_narrow__rings_that_wrap(void **state)
                 ring_step(m, i * N, k || round ? got : want[i]);
                 float most = 0;
                 for (int c = 0; (k || round) && c < N * H * D; c++) most = fmaxf(most, fabsf(got[c] - want[i][c]));
-                if (k ? !(most > 0 && most < types[k].bound) : most != 0) fail_msg("%s, step %d: differs by %g", types[k].name, i, (double)most);
+                if (k ? !(most > 0 && most < types[k].bound) : most != 0)
+                    fail_msg("%s, step %d: differs by %g", types[k].name, i, (double)most);
             }
             must(etch_rt_reset(m));
         }

@@ -29,8 +29,8 @@ static uint64_t constant_bytes(const etch_rt_instr *in)
 
 void etch_rt__report(etch_rt_method *m, const etch_rt_instr *in, uint64_t begin_ns)
 {
-    etch_rt_event e = { .name = etch_rt__instr_name(in), .kernel = "portable", .instruction = (int)(in - m->instrs), .node = -1, .begin_ns = begin_ns,
-                        .end_ns = etch_clock_ns() };
+    etch_rt_event e = { .name = etch_rt__instr_name(in), .kernel = "portable", .instruction = (int)(in - m->instrs), .node = -1,
+                        .begin_ns = begin_ns, .end_ns = etch_clock_ns() };
     etch_buf detail = { 0 };
     if (in->kind == RT_KERNEL || in->kind == RT_DELEGATE) {
         put_tensors(&detail, in->ins, in->n_ins);

@@ -122,7 +122,8 @@ static etch_status *load(etch_rt_method *m)
     m->scratch.max = m->rt->opt.max_bytes ? m->rt->opt.max_bytes : SIZE_MAX / 4;
     if (m->rt->opt.n_threads > 1) m->pool = etch_pool_acquire(m->rt->opt.n_threads);
     m->cx = (etch_kern_cx){ .scratch = etch_rt__scratch_take, .user = &m->scratch, .fgemm = etch_fgemm_select(etch_cpu_features()),
-                             .ew = etch_ew_select(etch_cpu_features()), .attention = etch_attention_select(etch_cpu_features()), .pool = m->pool };
+                             .ew = etch_ew_select(etch_cpu_features()), .attention = etch_attention_select(etch_cpu_features()),
+                             .pool = m->pool };
     ETCH_TRY(etch_rt__load_values(m));
     ETCH_TRY(etch_rt__decode(m));
     ETCH_TRY(etch_rt__reserve(m));

@@ -27,8 +27,9 @@ typedef struct etch_rt_options {
     size_t max_bytes;            // refuse a method that needs more working memory than this; 0: no limit
     uint64_t max_instructions;   // per execute; 0: 10,000,000 (the official runtime's cap)
     etch_rt_ties *ties;          // counts activations on rounding ties (slow); outlives the runtime; NULL: off
-    // How the caches of keys and values are kept that llama::update_cache writes and llama::custom_sdpa reads: one of etch_rt_kv_caches. NULL or
-    // "file": as the program says. A program without such caches, or with another use of one, is then refused (open, load: ETCH_UNSUPPORTED).
+    // How the caches of keys and values are kept that llama::update_cache writes and llama::custom_sdpa reads: one of etch_rt_kv_caches.
+    // NULL or "file": as the program says. A program without such caches, or with another use of one, is then refused (open, load:
+    // ETCH_UNSUPPORTED).
     const char *kv_cache;
 } etch_rt_options;
 
@@ -73,9 +74,9 @@ etch_status *etch_rt_set_input(etch_rt_method *m, int i, const etch_tensor *t, e
 // An input that is no tensor must equal the stored value (as in the official runtime).
 etch_status *etch_rt_check_scalar_input(etch_rt_method *m, int i, const etch_val *v) ETCH_MUST_USE;
 
-// From now on the caller reads only the last row of output i (the last entry of its last-but-one dimension: of logits [1, S, V] the last V):
-// a program that ends in a product may leave the other rows out, what they hold is unspecified. No effect when the program reads the output
-// itself or ends otherwise.
+// From now on the caller reads only the last row of output i (the last entry of its last-but-one dimension: of logits [1, S, V] the last
+// V): a program that ends in a product may leave the other rows out, what they hold is unspecified. No effect when the program reads the
+// output itself or ends otherwise.
 void etch_rt_read_last_row(etch_rt_method *m, int i);
 
 // Runs the method. All tensor inputs must have been set since load. A planned input's memory may be reused by the program: set it again

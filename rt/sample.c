@@ -30,7 +30,8 @@ etch_status *etch_sample(etch_sampler *s, const float *logits, int64_t n, etch_s
     if (!*scratch) *scratch = malloc((size_t)n * sizeof **scratch);
     if (!*scratch) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     etch_sample_pair *p = *scratch;
-    for (int64_t i = 0; i < n; i++) p[i] = (etch_sample_pair){ isnan(logits[i]) ? 0 : expf((logits[i] - logits[best]) / s->temperature), (int32_t)i };
+    for (int64_t i = 0; i < n; i++)
+        p[i] = (etch_sample_pair){ isnan(logits[i]) ? 0 : expf((logits[i] - logits[best]) / s->temperature), (int32_t)i };
     int64_t kept = n;
     double total = 0;
     if ((s->top_k > 0 && s->top_k < n) || s->top_p < 1) {

@@ -1,7 +1,7 @@
 // The XNNPACK backend of the runtime: ties loading, shapes, plan and kernels to the delegate interface.
 //
-// In: a payload and, at each call, tensors. Out: tensors resized and filled. Sizes are propagated only when an input's size changed; places in
-// the workspace are computed for the upper bounds, again only when a call does not fit them.
+// In: a payload and, at each call, tensors. Out: tensors resized and filled. Sizes are propagated only when an input's size changed; places
+// in the workspace are computed for the upper bounds, again only when a call does not fit them.
 #include "rt/xnn.h"
 
 #include <stdlib.h>
@@ -92,7 +92,8 @@ static etch_status *bind(void *self, etch_rt_tensor *const *args, int n_args, bo
         if (!args[i]) return BAD("argument %d is no tensor", i);
         etch_xnn_value *v = &x->values[x->externs[i]];
         if (!args[i]) return BAD("argument %d is not a tensor", i);
-        if (!type_fits(v, args[i]->t.dtype)) return BAD("argument %d is %s, the payload's datatype is %d", i, etch_dtype_name(args[i]->t.dtype), v->type);
+        if (!type_fits(v, args[i]->t.dtype))
+            return BAD("argument %d is %s, the payload's datatype is %d", i, etch_dtype_name(args[i]->t.dtype), v->type);
         is_output[i] = v->where == XV_OUTPUT;
         if (args[i]->t.rank > ETCH_XNN_RANK) return BAD("argument %d has rank %d, at most %d", i, args[i]->t.rank, ETCH_XNN_RANK);
         if (v->where == XV_INPUT) ETCH_TRY(take_sizes(v, args[i], true, &changed));
@@ -156,7 +157,8 @@ static etch_status *run(etch_xnn *x, etch_rt_tensor *const *args, int n_args, vo
 {
     bool changed = !x->is_shaped;
     for (int i = 0; i < n_args; i++)
-        if (x->externs[i] >= 0 && x->values[x->externs[i]].where == XV_INPUT) ETCH_TRY(take_sizes(&x->values[x->externs[i]], args[i], false, &changed));
+        if (x->externs[i] >= 0 && x->values[x->externs[i]].where == XV_INPUT)
+            ETCH_TRY(take_sizes(&x->values[x->externs[i]], args[i], false, &changed));
     if (changed) {
         x->is_shaped = false;
         ETCH_TRY(etch_xnn__shape(x));

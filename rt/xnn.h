@@ -1,7 +1,9 @@
 // The XNNPACK payload in memory: values, nodes, plan. Private to rt/xnn*.c.
 //
-// In: a payload (formats: flatbuffer XN01 behind an XH00 header) and named data, untrusted. Out: a verified, flat list of nodes over values.
-// Steps: xnn_load.c (values) -> xnn_node.c (nodes, types) -> xnn_shape.c (sizes) -> xnn_plan.c (memory) -> xnn_run*.c (kernels); xnn.c joins them.
+// In: a payload (formats: flatbuffer XN01 behind an XH00 header) and named data, untrusted. Out: a verified, flat list of nodes over
+// values.
+// Steps: xnn_load.c (values) -> xnn_node.c (nodes, types) -> xnn_shape.c (sizes) -> xnn_plan.c (memory) -> xnn_run*.c (kernels); xnn.c
+// joins them.
 #ifndef ETCH_RT_XNN_H
 #define ETCH_RT_XNN_H
 
@@ -58,8 +60,8 @@ typedef struct etch_xnn_value {
 typedef struct etch_xnn_rowq { float scale; int32_t zero_point; } etch_xnn_rowq;
 
 typedef enum {
-    XK_UNARY, XK_BINARY, XK_CLAMP, XK_FC, XK_SOFTMAX, XK_TRANSPOSE, XK_CONV, XK_DWCONV, XK_DECONV, XK_RESIZE, XK_PAD, XK_AVGPOOL, XK_MAXPOOL,
-    XK_ARGMAXPOOL, XK_CONVERT, XK_GLOBALAVG, XK_RESHAPE, XK_CAT, XK_SLICE, XK_BMM, XK_COPY, XK_SDPA, XK_ATTENTION,
+    XK_UNARY, XK_BINARY, XK_CLAMP, XK_FC, XK_SOFTMAX, XK_TRANSPOSE, XK_CONV, XK_DWCONV, XK_DECONV, XK_RESIZE, XK_PAD, XK_AVGPOOL,
+    XK_MAXPOOL, XK_ARGMAXPOOL, XK_CONVERT, XK_GLOBALAVG, XK_RESHAPE, XK_CAT, XK_SLICE, XK_BMM, XK_COPY, XK_SDPA, XK_ATTENTION,
 } etch_xnn_kind;
 
 typedef struct etch_xnn_row { const char *name; uint8_t kind, base, op; } etch_xnn_row;
@@ -93,7 +95,8 @@ typedef struct etch_xnn_node {
     const etch_xnn_row *act;    // products of floats: a function of each result (a unary or clamp row), or NULL
     float act_p, act_q;         // its parameters
     const struct etch_xnn_attention *attention;   // XK_ATTENTION
-    int chain, chain_at;        // nodes that run as one step from here (xnn_chain.h) and where in x->chains; 1: this one; 0: an earlier one runs it
+    int chain, chain_at;        // nodes that run as one step from here (xnn_chain.h) and where in x->chains; 1: this one; 0: an earlier one
+                                // runs it
     int planned_chain;          // chain when the plan was made
     int in_place;               // plan: index into `in` whose memory the output takes, or -1
 } etch_xnn_node;
@@ -211,7 +214,10 @@ static inline void *etch_xnn__mut(const etch_xnn_value *v) { return (void *)(uin
 int32_t etch_xnn__quantize(const etch_xnn_value *v, float f);
 
 static inline const etch_xnn_value *etch_xnn__in(const etch_xnn_cx *cx, const etch_xnn_node *n, int i) { return &cx->x->values[n->in[i]]; }
-static inline const etch_xnn_value *etch_xnn__out(const etch_xnn_cx *cx, const etch_xnn_node *n, int i) { return &cx->x->values[n->out[i]]; }
+static inline const etch_xnn_value *etch_xnn__out(const etch_xnn_cx *cx, const etch_xnn_node *n, int i)
+{
+    return &cx->x->values[n->out[i]];
+}
 
 // Runs a node and tells the listener.
 etch_status *etch_xnn__run_timed(etch_xnn_cx *cx, const etch_xnn_node *n, int index) ETCH_MUST_USE;

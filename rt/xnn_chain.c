@@ -6,7 +6,10 @@
 static bool is_alias(const etch_xnn_node *n) { return n->row->kind == XK_RESHAPE || n->row->kind == XK_COPY; }
 static bool is_move(const etch_xnn_node *n) { return is_alias(n) || n->row->kind == XK_TRANSPOSE || n->row->kind == XK_SLICE; }
 
-static bool is_elementwise(const etch_xnn_node *n) { return n->row->kind == XK_UNARY || n->row->kind == XK_CLAMP || n->row->kind == XK_BINARY; }
+static bool is_elementwise(const etch_xnn_node *n)
+{
+    return n->row->kind == XK_UNARY || n->row->kind == XK_CLAMP || n->row->kind == XK_BINARY;
+}
 
 static void mark_seen(etch_xnn_finder *f)
 {

@@ -1,7 +1,8 @@
 // How chains are found: what xnn_chain_admit.c tells xnn_chain.c. Private to these two.
 //
 // A chain starts at a node whose result gives it its sizes, and takes in the nodes that follow while each works on rows of these sizes.
-// Every value is a view: for each of its dims the axis of the first result that it runs along, and the row, part of a row or number that holds it.
+// Every value is a view: for each of its dims the axis of the first result that it runs along, and the row, part of a row or number that
+// holds it.
 // Reshapes, transposes of outer dims and slices of rows are views only; they cost a copy when someone outside the chain reads them.
 #ifndef ETCH_RT_XNN_CHAIN_FIND_H
 #define ETCH_RT_XNN_CHAIN_FIND_H

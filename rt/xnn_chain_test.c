@@ -36,8 +36,8 @@ static void grow(net *g)
     static const etch_xnn_row square = { "square", XK_UNARY, 0, ETCH_EW_SQUARE }, gelu = { "gelu", XK_UNARY, 0, ETCH_EW_GELU },
                               clamp = { "clamp", XK_CLAMP, 0, ETCH_EW_CLAMP }, add = { "add", XK_BINARY, 0, ETCH_EW_ADD },
                               mul = { "mul", XK_BINARY, 0, ETCH_EW_MUL }, turn = { "transpose", XK_TRANSPOSE, 0, 0 },
-                              reshape = { "reshape", XK_RESHAPE, 0, 0 }, mean = { "mean", XK_GLOBALAVG, 0, 0 }, slice = { "slice", XK_SLICE, 0, 0 },
-                              cat = { "cat", XK_CAT, 0, 0 }, convert = { "convert", XK_CONVERT, 0, 0 };
+                              reshape = { "reshape", XK_RESHAPE, 0, 0 }, mean = { "mean", XK_GLOBALAVG, 0, 0 },
+                              slice = { "slice", XK_SLICE, 0, 0 }, cat = { "cat", XK_CAT, 0, 0 }, convert = { "convert", XK_CONVERT, 0, 0 };
     int a = pick(g);
     const etch_xnn_value *v = &g->values[a];
     etch_xnn_node *n;
@@ -114,7 +114,8 @@ static void run(net *g, etch_rt_ties *ties, etch_pool *pool)
 
 static void start(net *g, uint32_t number)
 {
-    static const int64_t sizes[][4] = { { 1, 1, 1, 16 }, { 1, 1, 3, 64 }, { 1, 5, 3, 16 }, { 2, 3, 4, 24 }, { 1, 1, 1, 300 }, { 1, 70, 2, 9 },
+    static const int64_t sizes[][4] = { { 1, 1, 1, 16 }, { 1, 1, 3, 64 }, { 1, 5, 3, 16 }, { 2, 3, 4, 24 }, { 1, 1, 1, 300 },
+                                        { 1, 70, 2, 9 },
                                         { 3, 1, 5, 8 } };
     net_init(g, number);
     const int64_t *d = sizes[net_any(g, sizeof sizes / sizeof *sizes)], row[4] = { d[0], d[1], d[2], 1 }, tail[4] = { 1, d[1], 1, d[3] };

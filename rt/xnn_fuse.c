@@ -58,7 +58,8 @@ static void follow_operands(etch_xnn *x, int i)
     const etch_xnn_node *n = &x->nodes[i];
     int to = 0;
     switch ((etch_xnn_kind)n->row->kind) {
-    case XK_UNARY: case XK_CLAMP: case XK_BINARY: case XK_GLOBALAVG: case XK_CONVERT: case XK_TRANSPOSE: case XK_SLICE: case XK_CAT: to = -1; break;
+    case XK_UNARY: case XK_CLAMP: case XK_BINARY: case XK_GLOBALAVG: case XK_CONVERT: case XK_TRANSPOSE: case XK_SLICE:
+    case XK_CAT: to = -1; break;
     case XK_RESHAPE: case XK_COPY: break;
     default: return;
     }

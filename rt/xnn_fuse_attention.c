@@ -2,7 +2,8 @@
 //
 // In: nodes  s = bmm(q, k); [s *= constant]; [s += mask]; p = softmax(s); y = bmm(p, v)  in fp32, with reshapes that split or join the
 // leading dimensions between them. Out: one node in the place of the last. Transpositions, such reshapes and constant factors before q, k
-// and v and after y become strides and a scale. Scores that anyone else reads forbid it, and so does a reshape whose rows cannot be proved to stay.
+// and v and after y become strides and a scale. Scores that anyone else reads forbid it, and so does a reshape whose rows cannot be proved
+// to stay.
 #include <math.h>
 
 #include "rt/xnn.h"

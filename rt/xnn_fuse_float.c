@@ -19,7 +19,8 @@ void etch_xnn__fuse_silu(etch_xnn *x, int i)
 {
     static const etch_xnn_row silu = { "XNNSigmoid, XNNMultiply", XK_UNARY, 0, ETCH_EW_SILU };
     etch_xnn_node *n = &x->nodes[i];
-    if (n->row->kind != XK_UNARY || n->row->op != ETCH_EW_SIGMOID || x->values[n->in[0]].type != XT_F32 || x->values[n->out[0]].type != XT_F32) return;
+    if (n->row->kind != XK_UNARY || n->row->op != ETCH_EW_SIGMOID || x->values[n->in[0]].type != XT_F32 ||
+        x->values[n->out[0]].type != XT_F32) return;
     int j = etch_xnn__only_reader(x, n->out[0]);
     if (j < 0) return;
     const etch_xnn_node *m = &x->nodes[j];

@@ -82,7 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         s = b->execute(self, list, x->n_externs, scratch, scratch_len);
         for (int i = 0; i < x->n_externs; i++)
             for (int d = 0; d < args[i].t.rank && size; d++)
-                if (args[i].t.sizes[d].v > 1 && data[(size_t)(i + d) % size] % 3 == 0) args[i].t.sizes[d] = etch_dim_of(args[i].t.sizes[d].v - 1);
+                if (args[i].t.sizes[d].v > 1 && data[(size_t)(i + d) % size] % 3 == 0)
+                    args[i].t.sizes[d] = etch_dim_of(args[i].t.sizes[d].v - 1);
         etch_status_ignore(s);
         s = b->execute(self, list, x->n_externs, scratch, scratch_len);
     }

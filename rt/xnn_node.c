@@ -135,7 +135,8 @@ static etch_status *load_fields(etch_xnn *x, etch_fb_table t, etch_xnn_node *n)
     case XK_RESIZE:
         n->p[0] = etch_fb_get_u32(t, 0);
         n->p[1] = etch_fb_get_u32(t, 1);
-        if (!n->p[0] || !n->p[1] || n->p[0] > 1 << 24 || n->p[1] > 1 << 24) return BAD("new size %lld x %lld", (long long)n->p[0], (long long)n->p[1]);
+        if (!n->p[0] || !n->p[1] || n->p[0] > 1 << 24 || n->p[1] > 1 << 24)
+            return BAD("new size %lld x %lld", (long long)n->p[0], (long long)n->p[1]);
         return NULL;
     case XK_CONV: case XK_DWCONV: case XK_DECONV:
         window(t, w);
@@ -173,7 +174,8 @@ etch_status *etch_xnn__load_node(etch_xnn *x, etch_fb_table t, etch_xnn_node *n)
     int code = etch_fb_get_u8(t, ETCH_FB(XNode, xnode_union_type));
     n->row = etch_xnn__row(code);
     if (!n->row) return ETCH_ERR(ETCH_UNSUPPORTED, "node type %d is unknown", code);
-    if (n->row->kind == XK_SDPA) return ETCH_ERR(ETCH_UNSUPPORTED, "%s is not executable (nor is it in the official runtime)", n->row->name);
+    if (n->row->kind == XK_SDPA)
+        return ETCH_ERR(ETCH_UNSUPPORTED, "%s is not executable (nor is it in the official runtime)", n->row->name);
     n->lo = -INFINITY;
     n->hi = INFINITY;
     n->in_place = -1;
@@ -216,7 +218,8 @@ static etch_status *check_bias(const etch_xnn *x, const etch_xnn_node *n, int64_
     } else if (!is_float(bias->type)) {
         return wrong_type(in, bias);
     }
-    if (bias->where == XV_CONST && bias->numel != channels) return BAD("%lld biases for %lld channels", (long long)bias->numel, (long long)channels);
+    if (bias->where == XV_CONST && bias->numel != channels)
+        return BAD("%lld biases for %lld channels", (long long)bias->numel, (long long)channels);
     return NULL;
 }
 
@@ -283,7 +286,8 @@ static etch_status *set_blocks(etch_xnn *x, etch_xnn_node *n, const etch_xnn_val
 {
     if (!etch_qblock_fits((size_t)w->dims[1], w->group)) return NULL;
     ETCH_ALLOC(n->blocks, &x->arena, sizeof *n->blocks);
-    *n->blocks = (etch_qblock_w){ .n = (size_t)w->dims[0], .k = (size_t)w->dims[1], .group = w->group, .w = w->data, .scale = w->block_scales };
+    *n->blocks = (etch_qblock_w){ .n = (size_t)w->dims[0], .k = (size_t)w->dims[1], .group = w->group, .w = w->data,
+                                  .scale = w->block_scales };
     ETCH_ALLOC(n->blocks->z_sum, &x->arena, sizeof *n->blocks->z_sum * n->blocks->n);
     n->n_shared = 1;
     return NULL;
@@ -331,7 +335,8 @@ static etch_status *check_conv(etch_xnn *x, etch_xnn_node *n)
         want[3] = (int64_t)oc;
     }
     if (w->rank != 4 || memcmp(w->dims, want, sizeof want))
-        return BAD("the filter is not [%lld, %lld, %lld, %lld]", (long long)want[0], (long long)want[1], (long long)want[2], (long long)want[3]);
+        return BAD("the filter is not [%lld, %lld, %lld, %lld]", (long long)want[0], (long long)want[1], (long long)want[2],
+                   (long long)want[3]);
     if (n->flags & XF_SAME && (g->pad_top || g->pad_right || g->pad_bottom || g->pad_left)) return BAD("SAME padding with paddings");
     ETCH_TRY(check_bias(x, n, (int64_t)oc));
     n->weights = w->data;
@@ -366,7 +371,8 @@ etch_status *etch_xnn__check_node(etch_xnn *x, etch_xnn_node *n)
     case XK_CONV: case XK_DWCONV: case XK_DECONV: ETCH_TRY(check_conv(x, n)); break;
     case XK_BINARY: {
         const etch_xnn_value *b = &x->values[n->in[1]];
-        if (in->type != b->type || in->type != out->type || !is_value(in->type)) return ETCH_ERR(ETCH_UNSUPPORTED, "datatypes %d, %d -> %d", in->type, b->type, out->type);
+        if (in->type != b->type || in->type != out->type || !is_value(in->type))
+            return ETCH_ERR(ETCH_UNSUPPORTED, "datatypes %d, %d -> %d", in->type, b->type, out->type);
         clamps = n->row->op == ETCH_EW_ADD || n->row->op == ETCH_EW_SUB || n->row->op == ETCH_EW_MUL || n->row->op == ETCH_EW_DIV;
         break;
     }

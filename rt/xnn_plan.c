@@ -1,7 +1,7 @@
 // In: sizes of all values. Out: a place in the workspace for each internal one; values that are never alive together share memory.
 //
-// A reshape or copy between values that no kernel writes again shares its operand's memory; an elementwise node whose operand dies takes that
-// operand's place. Places are found by one walk over the nodes with a list of free gaps (best fit).
+// A reshape or copy between values that no kernel writes again shares its operand's memory; an elementwise node whose operand dies takes
+// that operand's place. Places are found by one walk over the nodes with a list of free gaps (best fit).
 #include "rt/xnn.h"
 
 #include <stdlib.h>
@@ -125,7 +125,8 @@ static void take_over_or_place(etch_xnn *x, heap *h, etch_xnn_node *n, int i, in
     for (int j = 0; j < n->n_in && which == 0; j++) {
         etch_xnn_value *root = n->in[j] >= 0 ? &x->values[x->values[n->in[j]].root] : NULL;
         // A chain reads a row of it in one way only (xnn_chain.c), so the last node that does may write there.
-        if (!root || root->where != XV_INTERNAL || root->last != until || root->last_read != i || root->bytes != out->bytes || !allows_in_place(x, n, j)) continue;
+        if (!root || root->where != XV_INTERNAL || root->last != until || root->last_read != i || root->bytes != out->bytes ||
+            !allows_in_place(x, n, j)) continue;
         n->in_place = j;
         out->offset = root->offset;
         root->last = -2;   // its place has a new owner

@@ -7,7 +7,8 @@
 
 static const char *type_name(int t)
 {
-    static const char *const names[] = { [XT_F32] = "f32", [XT_F16] = "f16", [XT_QINT8] = "qint8", [XT_QUINT8] = "quint8", [XT_QINT32] = "qint32",
+    static const char *const names[] = { [XT_F32] = "f32", [XT_F16] = "f16", [XT_QINT8] = "qint8", [XT_QUINT8] = "quint8",
+                                         [XT_QINT32] = "qint32",
                                          [XT_QCINT8] = "qcint8", [XT_QCINT32] = "qcint32", [XT_QCINT4] = "qcint4", [XT_QDINT8] = "qdint8",
                                          [XT_QBINT4] = "qbint4", [XT_I32] = "i32", [XT_BF16] = "bf16" };
     return (size_t)t < sizeof names / sizeof *names && names[t] ? names[t] : "?";
@@ -62,7 +63,8 @@ etch_status *etch_xnn__run_timed(etch_xnn_cx *cx, const etch_xnn_node *n, int in
 {
     const etch_rt_listener *l = cx->x->listener;
     char chain[96];
-    etch_rt_event e = { .name = n->row->name, .kernel = cx->x->qgemm->name, .instruction = l->instruction, .node = index, .begin_ns = etch_clock_ns() };
+    etch_rt_event e = { .name = n->row->name, .kernel = cx->x->qgemm->name, .instruction = l->instruction, .node = index,
+                        .begin_ns = etch_clock_ns() };
     ETCH_TRY(etch_xnn__run_node(cx, n));
     e.end_ns = etch_clock_ns();
     if (n->chain > 1) {

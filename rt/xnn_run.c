@@ -48,7 +48,9 @@ static void load_span(void *user, size_t from, size_t to)
     case XT_F16: for (size_t i = from; i < to; i++) y[i] = etch_f16_to_f32(((const uint16_t *)c->from)[i]); break;
     case XT_BF16: for (size_t i = from; i < to; i++) y[i] = etch_bf16_to_f32(((const uint16_t *)c->from)[i]); break;
     case XT_QINT8: for (size_t i = from; i < to; i++) y[i] = (float)(((const int8_t *)c->from)[i] - c->v->zero_point) * c->v->scale; break;
-    case XT_QUINT8: for (size_t i = from; i < to; i++) y[i] = (float)(((const uint8_t *)c->from)[i] - c->v->zero_point) * c->v->scale; break;
+    case XT_QUINT8:
+        for (size_t i = from; i < to; i++) y[i] = (float)(((const uint8_t *)c->from)[i] - c->v->zero_point) * c->v->scale;
+        break;
     default: for (size_t i = from; i < to; i++) y[i] = ((const float *)c->from)[i];
     }
 }
@@ -152,7 +154,8 @@ typedef struct { const etch_ew_kernels *ew; const float *x; int8_t *q; etch_xnn_
 static void dynamic_span(void *user, size_t from, size_t to)
 {
     const dynamic *d = user;
-    for (size_t i = from; i < to; i++) d->ew->quantize_row(d->x + i * d->n, d->n, d->q + i * d->n, &d->rows[i].scale, &d->rows[i].zero_point);
+    for (size_t i = from; i < to; i++)
+        d->ew->quantize_row(d->x + i * d->n, d->n, d->q + i * d->n, &d->rows[i].scale, &d->rows[i].zero_point);
 }
 
 // 8-bit to 8-bit in fixed point with 8 fraction bits, as the official kernels do.
@@ -180,7 +183,8 @@ static void run_convert(etch_xnn_cx *cx, const etch_xnn_node *n)
                 ((float *)etch_xnn__mut(out))[i] = (float)((const int32_t *)(const void *)in->data)[i];
             } else {
                 float f = ((const float *)(const void *)in->data)[i];
-                ((int32_t *)etch_xnn__mut(out))[i] = f >= 2147483648.0f ? INT32_MAX : f < -2147483648.0f || f != f ? INT32_MIN : (int32_t)lrintf(f);
+                ((int32_t *)etch_xnn__mut(out))[i] = f >= 2147483648.0f ? INT32_MAX : f < -2147483648.0f || f != f ? INT32_MIN
+                : (int32_t)lrintf(f);
             }
         }
         return;
@@ -227,10 +231,12 @@ etch_status *etch_xnn__run_node(etch_xnn_cx *cx, const etch_xnn_node *n)
     case XK_FC: etch_xnn__run_fc(cx, n); break;
     case XK_BMM: etch_xnn__run_bmm(cx, n); break;
     case XK_CONV: case XK_DECONV: etch_xnn__run_conv(cx, n); break;
-    case XK_DWCONV: case XK_AVGPOOL: case XK_MAXPOOL: case XK_ARGMAXPOOL: case XK_GLOBALAVG: case XK_RESIZE: etch_xnn__run_nhwc(cx, n); break;
+    case XK_DWCONV: case XK_AVGPOOL: case XK_MAXPOOL: case XK_ARGMAXPOOL: case XK_GLOBALAVG:
+    case XK_RESIZE: etch_xnn__run_nhwc(cx, n); break;
     case XK_TRANSPOSE: case XK_RESHAPE: case XK_COPY: case XK_CAT: case XK_SLICE: case XK_PAD: etch_xnn__run_move(cx, n); break;
     case XK_ATTENTION: etch_xnn__run_attention(cx, n); break;
     case XK_SDPA: break;
     }
-    return cx->dry || cx->used <= cx->len ? NULL : ETCH_ERR(ETCH_INTERNAL, "%s: scratch of %zu bytes, planned %zu", n->row->name, cx->used, cx->len);
+    return cx->dry || cx->used <= cx->len ? NULL
+    : ETCH_ERR(ETCH_INTERNAL, "%s: scratch of %zu bytes, planned %zu", n->row->name, cx->used, cx->len);
 }

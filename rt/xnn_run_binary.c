@@ -1,5 +1,5 @@
-// In: two operands that broadcast. Out: their sum, product, ... The dimensions are merged as far as both operands allow; the innermost one is a
-// row for the kernels.
+// In: two operands that broadcast. Out: their sum, product, ... The dimensions are merged as far as both operands allow; the innermost one
+// is a row for the kernels.
 #include "rt/xnn.h"
 
 #include <math.h>
@@ -122,8 +122,8 @@ static void byte_row(void *user, size_t a, size_t a_step, size_t b, size_t b_ste
 
 static bool byte_params(const etch_xnn_value *a, const etch_xnn_value *b, const etch_xnn_value *out, const etch_xnn_node *n, bytes *q)
 {
-    *q = (bytes){ .a = a->data, .b = b->data, .y = etch_xnn__mut(out), .is_signed = a->type == XT_QINT8, .za = a->zero_point, .zb = b->zero_point,
-                  .zy = out->zero_point, .lo = etch_xnn__quantize(out, n->lo), .hi = etch_xnn__quantize(out, n->hi) };
+    *q = (bytes){ .a = a->data, .b = b->data, .y = etch_xnn__mut(out), .is_signed = a->type == XT_QINT8, .za = a->zero_point,
+                  .zb = b->zero_point, .zy = out->zero_point, .lo = etch_xnn__quantize(out, n->lo), .hi = etch_xnn__quantize(out, n->hi) };
     if (n->row->op == ETCH_EW_MUL) {
         q->is_product = true;
         q->scale = a->scale * b->scale / out->scale;

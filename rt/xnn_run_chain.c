@@ -105,7 +105,10 @@ static void one_block(const place *p)
 }
 
 // Blocks cut the last axis; each line of it has the same number of them.
-static size_t blocks_in_line(const etch_xnn_chain *c) { return c->n_axes ? (size_t)((c->dims[c->n_axes - 1] + c->block - 1) / c->block) : 1; }
+static size_t blocks_in_line(const etch_xnn_chain *c)
+{
+    return c->n_axes ? (size_t)((c->dims[c->n_axes - 1] + c->block - 1) / c->block) : 1;
+}
 
 static void seek(const etch_xnn_chain *c, size_t unit, place *p)
 {

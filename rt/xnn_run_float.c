@@ -1,6 +1,8 @@
-// In: floating-point activations and weights. Out: fully connected layers, batch products and convolutions, as matrix products (kern/fgemm).
+// In: floating-point activations and weights. Out: fully connected layers, batch products and convolutions, as matrix products
+// (kern/fgemm).
 //
-// A convolution is the product of the pixels under each window with its filter [OC, KH*KW*IC]; the pixels are gathered as the product reads them.
+// A convolution is the product of the pixels under each window with its filter [OC, KH*KW*IC]; the pixels are gathered as the product reads
+// them.
 #include "rt/xnn.h"
 
 #include <math.h>
@@ -12,7 +14,10 @@ static etch_fgemm_type fgemm_type(int t)
     return t == XT_F16 ? ETCH_FGEMM_F16 : t == XT_BF16 ? ETCH_FGEMM_BF16 : t == XT_F32 ? ETCH_FGEMM_F32 : ETCH_FGEMM_I8;
 }
 
-static const float *bias_of(etch_xnn_cx *cx, const etch_xnn_node *n) { return n->in[2] < 0 ? NULL : etch_xnn__floats(cx, etch_xnn__in(cx, n, 2)); }
+static const float *bias_of(etch_xnn_cx *cx, const etch_xnn_node *n)
+{
+    return n->in[2] < 0 ? NULL : etch_xnn__floats(cx, etch_xnn__in(cx, n, 2));
+}
 
 static void *take_scratch(etch_xnn_cx *cx) { return etch_xnn__take(cx, etch_fgemm_scratch(etch_pool_threads(cx->x->pool))); }
 
@@ -78,8 +83,8 @@ void etch_xnn__run_bmm(etch_xnn_cx *cx, const etch_xnn_node *n)
     void *scratch = take_scratch(cx);
     if (cx->dry || !out->numel) return;
     bool turned = n->flags & XF_TRANSPOSE;
-    etch_fgemm g = { .m = (size_t)a->dims[a->rank - 2], .n = (size_t)out->dims[out->rank - 1], .k = (size_t)a->dims[a->rank - 1], .b_is_nk = turned,
-                     .b_type = ETCH_FGEMM_F32, .lo = -INFINITY, .hi = INFINITY };
+    etch_fgemm g = { .m = (size_t)a->dims[a->rank - 2], .n = (size_t)out->dims[out->rank - 1], .k = (size_t)a->dims[a->rank - 1],
+                     .b_is_nk = turned, .b_type = ETCH_FGEMM_F32, .lo = -INFINITY, .hi = INFINITY };
     g.lda = g.k;
     g.ldb = turned ? g.k : g.n;
     g.ldc = g.n;
@@ -114,8 +119,8 @@ void etch_xnn__run_conv_float(etch_xnn_cx *cx, const etch_xnn_node *n, const etc
         int64_t first = group * win->group_out;
         image s = { g, x, group * win->group_in, win->group_in };
         etch_fgemm p = { .m = (size_t)pixels, .n = win->group_out, .k = (size_t)k, .lda = (size_t)g->c,
-                         .b = w->data + (size_t)(first * k) * etch_xnn__elem(w->type), .ldb = (size_t)k, .b_type = fgemm_type(w->type), .b_is_nk = true,
-                         .bias = bias ? bias + first : NULL, .c = y + first, .ldc = (size_t)oc, .lo = n->lo, .hi = n->hi };
+                         .b = w->data + (size_t)(first * k) * etch_xnn__elem(w->type), .ldb = (size_t)k, .b_type = fgemm_type(w->type),
+                         .b_is_nk = true, .bias = bias ? bias + first : NULL, .c = y + first, .ldc = (size_t)oc, .lo = n->lo, .hi = n->hi };
         if (n->act) {
             p.after = etch_xnn__apply_act;
             p.after_user = &act;

@@ -8,10 +8,16 @@
 
 #include "rt/xnn_window.h"
 
-static etch_qgemm_type qgemm_type(int t) { return t == XT_QUINT8 ? ETCH_QGEMM_U8 : t == XT_QCINT4 || t == XT_QBINT4 ? ETCH_QGEMM_W4 : ETCH_QGEMM_W8; }
+static etch_qgemm_type qgemm_type(int t)
+{
+    return t == XT_QUINT8 ? ETCH_QGEMM_U8 : t == XT_QCINT4 || t == XT_QBINT4 ? ETCH_QGEMM_W4 : ETCH_QGEMM_W8;
+}
 static bool is_static_q(const etch_xnn_value *v) { return v->type == XT_QINT8 || v->type == XT_QUINT8; }
 
-static const float *bias_of(etch_xnn_cx *cx, const etch_xnn_node *n) { return n->in[2] < 0 ? NULL : etch_xnn__floats(cx, etch_xnn__in(cx, n, 2)); }
+static const float *bias_of(etch_xnn_cx *cx, const etch_xnn_node *n)
+{
+    return n->in[2] < 0 ? NULL : etch_xnn__floats(cx, etch_xnn__in(cx, n, 2));
+}
 static const int32_t *int_bias_of(etch_xnn_cx *cx, const etch_xnn_node *n)
 {
     return n->in[2] < 0 ? NULL : (const int32_t *)(const void *)etch_xnn__in(cx, n, 2)->data;
@@ -94,9 +100,11 @@ static void run_conv_int(etch_xnn_cx *cx, const etch_xnn_node *n, const etch_nhw
 {
     const etch_xnn_value *in = etch_xnn__in(cx, n, 0), *w = etch_xnn__in(cx, n, 1), *out = etch_xnn__out(cx, n, 0);
     const etch_xnn_window *win = &n->win;
-    int64_t k = g->kh * g->kw * win->group_in, oc = (int64_t)win->groups * win->group_out, pixels = g->n * g->oh * g->ow, rows = block_rows(pixels, k);
+    int64_t k = g->kh * g->kw * win->group_in, oc = (int64_t)win->groups * win->group_out, pixels = g->n * g->oh * g->ow,
+    rows = block_rows(pixels, k);
     bool is_static = is_static_q(in);
-    filling f = { .g = g, .in = in, .k = k, .channels = win->group_in, .qpatches = etch_xnn__take(cx, sizeof(int16_t) * (size_t)(rows * k)) };
+    filling f = { .g = g, .in = in, .k = k, .channels = win->group_in,
+                  .qpatches = etch_xnn__take(cx, sizeof(int16_t) * (size_t)(rows * k)) };
     int32_t *acc = is_static ? etch_xnn__take(cx, sizeof *acc * (size_t)(rows * oc)) : NULL;
     int32_t *zeros = is_static ? NULL : etch_xnn__take(cx, sizeof *zeros * (size_t)g->n);
     int32_t *row_zeros = is_static ? NULL : etch_xnn__take(cx, sizeof *row_zeros * (size_t)rows);
@@ -122,9 +130,10 @@ static void run_conv_int(etch_xnn_cx *cx, const etch_xnn_node *n, const etch_nhw
             int64_t first = group * win->group_out;
             etch_qgemm p = { .m = (size_t)m, .n = win->group_out, .k = (size_t)k, .x = f.qpatches, .ldx = (size_t)k, .x_zero = row_zeros,
                              .x_zero_all = in->type == XT_QUINT8 ? in->zero_point : in->zero_point + 128, .w = n->weights + first * k,
-                             .ldw = (size_t)k, .w_type = qgemm_type(w->type), .w_zero = w->zero_point, .w_scale = w->scales ? w->scales + first : NULL,
-                             .bias = bias ? bias + first : NULL, .x_scale = scales, .c = y ? y + at * oc + first : NULL,
-                             .acc = acc ? acc + first : NULL, .ldc = (size_t)oc, .lo = n->lo, .hi = n->hi };
+                             .ldw = (size_t)k, .w_type = qgemm_type(w->type), .w_zero = w->zero_point,
+                             .w_scale = w->scales ? w->scales + first : NULL, .bias = bias ? bias + first : NULL, .x_scale = scales,
+                             .c = y ? y + at * oc + first : NULL, .acc = acc ? acc + first : NULL, .ldc = (size_t)oc, .lo = n->lo,
+                             .hi = n->hi };
             etch_qgemm_run(cx->x->qgemm, &p, cx->x->pool, scratch);
         }
         if (is_static) etch_xnn__requantize(n, out, int_bias_of(cx, n), oc, acc, at, m);

@@ -33,7 +33,8 @@ static void copy_span(void *user, size_t from, size_t to)
             d += at * b->d[k];
         }
         for (size_t j = 0; j < inner; j++)
-            copy_run(b->to + d + (int64_t)j * (last >= 0 ? b->d[last] : 0), b->from + s + (int64_t)j * (last >= 0 ? b->s[last] : 0), b->run);
+            copy_run(b->to + d + (int64_t)j * (last >= 0 ? b->d[last] : 0), b->from + s + (int64_t)j * (last >= 0 ? b->s[last] : 0),
+                     b->run);
     }
 }
 
@@ -68,7 +69,8 @@ static void turn_span(void *user, size_t from, size_t to)
     const box *b = t->b;
     int last = b->rank - 1;
     for (size_t i = from; i < to; i++) {
-        int64_t first = (int64_t)i % t->pieces * t->piece, n = b->dims[t->turned] - first, s = first * b->s[t->turned], d = first * b->d[t->turned];
+        int64_t first = (int64_t)i % t->pieces * t->piece, n = b->dims[t->turned] - first, s = first * b->s[t->turned],
+        d = first * b->d[t->turned];
         size_t rest = i / (size_t)t->pieces;
         for (int k = last - 1; k >= 0; k--) {
             if (k == t->turned) continue;
@@ -77,8 +79,8 @@ static void turn_span(void *user, size_t from, size_t to)
             s += at * b->s[k];
             d += at * b->d[k];
         }
-        t->kn->run((const uint32_t *)(const void *)(b->from + s), (size_t)b->s[last] / 4, (uint32_t *)(void *)(b->to + d), (size_t)b->d[t->turned] / 4,
-                   (size_t)b->dims[last], (size_t)(n < t->piece ? n : t->piece));
+        t->kn->run((const uint32_t *)(const void *)(b->from + s), (size_t)b->s[last] / 4, (uint32_t *)(void *)(b->to + d),
+                   (size_t)b->d[t->turned] / 4, (size_t)b->dims[last], (size_t)(n < t->piece ? n : t->piece));
     }
 }
 

@@ -46,7 +46,8 @@ static void body(void *user, size_t from_, size_t to_)
         }
         break;
     case XK_RESIZE: {
-        etch_resize how = j->n->flags & XF_ALIGN_CORNERS ? ETCH_RESIZE_ALIGN_CORNERS : j->n->flags & XF_SAME ? ETCH_RESIZE_LEGACY : ETCH_RESIZE_HALF_PIXEL;
+        etch_resize how = j->n->flags & XF_ALIGN_CORNERS ? ETCH_RESIZE_ALIGN_CORNERS : j->n->flags & XF_SAME ? ETCH_RESIZE_LEGACY
+        : ETCH_RESIZE_HALF_PIXEL;
         etch_nhwc_bilinear(&j->g, how, j->x, from, to, j->y);
         break;
     }
@@ -58,8 +59,8 @@ etch_nhwc etch_xnn__window(const etch_xnn_node *n, const etch_xnn_value *in, con
 {
     const etch_xnn_window *w = &n->win;
     int r = in->rank;
-    etch_nhwc g = { .n = 1, .h = in->dims[r - 3], .w = in->dims[r - 2], .c = in->dims[r - 1], .kh = w->kh, .kw = w->kw, .sh = w->sh, .sw = w->sw,
-                    .dh = w->dh, .dw = w->dw, .transposed = n->row->kind == XK_DECONV };
+    etch_nhwc g = { .n = 1, .h = in->dims[r - 3], .w = in->dims[r - 2], .c = in->dims[r - 1], .kh = w->kh, .kw = w->kw, .sh = w->sh,
+                    .sw = w->sw, .dh = w->dh, .dw = w->dw, .transposed = n->row->kind == XK_DECONV };
     for (int i = 0; i < r - 3; i++) g.n *= in->dims[i];
     if (n->row->kind == XK_GLOBALAVG) return g;
     g.oh = out->dims[1];
@@ -68,8 +69,8 @@ etch_nhwc etch_xnn__window(const etch_xnn_node *n, const etch_xnn_value *in, con
     return g;
 }
 
-void etch_xnn__requantize(const etch_xnn_node *n, const etch_xnn_value *out, const int32_t *bias, int64_t channels, const int32_t *acc, int64_t first,
-                          int64_t n_rows)
+void etch_xnn__requantize(const etch_xnn_node *n, const etch_xnn_value *out, const int32_t *bias, int64_t channels, const int32_t *acc,
+                          int64_t first, int64_t n_rows)
 {
     int32_t z = out->zero_point;
     float lo = (float)(etch_xnn__quantize(out, n->lo) - z), hi = (float)(etch_xnn__quantize(out, n->hi) - z);
@@ -90,7 +91,8 @@ static void run_depthwise_q8(etch_xnn_cx *cx, const etch_xnn_node *n, etch_nhwc 
     if (cx->dry) return;
     const int32_t *bias = n->in[2] >= 0 ? (const int32_t *)(const void *)etch_xnn__in(cx, n, 2)->data : NULL;
     for (int64_t row = 0; row < g.n * g.oh; row++) {
-        etch_nhwc_depthwise_q8(&g, n->win.group_out, in->data, in->type == XT_QINT8, in->zero_point, w->data, w->type != XT_QUINT8, w->zero_point, row, acc);
+        etch_nhwc_depthwise_q8(&g, n->win.group_out, in->data, in->type == XT_QINT8, in->zero_point, w->data, w->type != XT_QUINT8,
+                               w->zero_point, row, acc);
         etch_xnn__requantize(n, out, bias, channels, acc, row * g.ow, g.ow);
     }
 }

@@ -41,7 +41,8 @@ static etch_status *window_shape(const etch_xnn_node *n, const etch_xnn_value *i
         out[1] = positions(d[1], (int64_t)g->pad_top + g->pad_bottom, g->kh, g->sh, g->dh);
         out[2] = positions(d[2], (int64_t)g->pad_left + g->pad_right, g->kw, g->sw, g->dw);
     }
-    if (out[1] < 1 || out[2] < 1) return BAD("a window of %u x %u does not fit %lld x %lld", g->kh, g->kw, (long long)d[1], (long long)d[2]);
+    if (out[1] < 1 || out[2] < 1)
+        return BAD("a window of %u x %u does not fit %lld x %lld", g->kh, g->kw, (long long)d[1], (long long)d[2]);
     return NULL;
 }
 
@@ -65,7 +66,8 @@ static etch_status *fc_shape(etch_xnn *x, const etch_xnn_node *n, int64_t *out, 
     int turned = n->flags & XF_TRANSPOSE;
     int64_t k = w->dims[!turned], channels = w->dims[turned];
     if (in->dims[in->rank - 1] != k) return BAD("rows of %lld, filter of %lld", (long long)in->dims[in->rank - 1], (long long)k);
-    if (n->in[2] >= 0 && x->values[n->in[2]].numel != channels) return BAD("%lld biases for %lld channels", (long long)x->values[n->in[2]].numel, (long long)channels);
+    if (n->in[2] >= 0 && x->values[n->in[2]].numel != channels)
+        return BAD("%lld biases for %lld channels", (long long)x->values[n->in[2]].numel, (long long)channels);
     memcpy(out, in->dims, sizeof in->dims);
     *rank = in->rank;
     out[in->rank - 1] = channels;
@@ -186,7 +188,8 @@ static etch_status *node_shape(etch_xnn *x, const etch_xnn_node *n)
             if (n->p[i] > in->dims[i]) return BAD("offset %lld of %lld", (long long)n->p[i], (long long)in->dims[i]);
             // Size 0: the whole dimension; behind an offset the official runtime gives an empty result.
             d[i] = n->q[i] || n->p[i] ? n->q[i] : in->dims[i];
-            if (n->p[i] + d[i] > in->dims[i]) return BAD("[%lld, %lld) of %lld", (long long)n->p[i], (long long)(n->p[i] + d[i]), (long long)in->dims[i]);
+            if (n->p[i] + d[i] > in->dims[i])
+                return BAD("[%lld, %lld) of %lld", (long long)n->p[i], (long long)(n->p[i] + d[i]), (long long)in->dims[i]);
         }
         break;
     case XK_PAD:

@@ -1,5 +1,6 @@
 // In: rt/testdata/xnn_cases.bin (tools/golden/xnn_cases.py): payloads of every node type with the official runtime's results.
-// Out: the same results within each case's tolerance (fp32 rounding; exact for most integer cases), for one and two threads, plain C and AVX2.
+// Out: the same results within each case's tolerance (fp32 rounding; exact for most integer cases), for one and two threads, plain C and
+// AVX2.
 #define _POSIX_C_SOURCE 200809L
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 // Attention over keys and values where they lie (a KV cache), without a matrix of scores: softmax is corrected as keys go by.
 //
-// In: fp32 queries, keys and values with strides, those in fp32 or in a type of caches.def. Out: fp32 out[query, head] = sum over keys of softmax(scale q k + mask) v. Heads that
-// share keys (grouped queries) read them once. Few queries: the keys are split in pieces that threads share; the pieces depend on sizes only,
-// so any number of threads gives the same bits.
+// In: fp32 queries, keys and values with strides, those in fp32 or in a type of caches.def. Out: fp32 out[query, head] = sum over keys of
+// softmax(scale q k + mask) v. Heads that share keys (grouped queries) read them once. Few queries: the keys are split in pieces that
+// threads share; the pieces depend on sizes only, so any number of threads gives the same bits.
 // A query that sees no key gives zeros or what the caller says.
 #ifndef ETCH_KERN_ATTENTION_ATTENTION_H
 #define ETCH_KERN_ATTENTION_ATTENTION_H
@@ -19,8 +19,8 @@
 #define ETCH_ATTENTION_SPAN 128  // columns of scores of few queries
 #define ETCH_CACHE_BLOCK 16      // slots of a block of a cache
 
-// How keys and values lie: as rows of floats, or as one of caches.def. Such a cache is [batch, head, block, slot of the block]: the blocks of a
-// head lie one after the other, each block is whole, and what lies in a block is the type's own business. Zeroed memory is zeros.
+// How keys and values lie: as rows of floats, or as one of caches.def. Such a cache is [batch, head, block, slot of the block]: the blocks
+// of a head lie one after the other, each block is whole, and what lies in a block is the type's own business. Zeroed memory is zeros.
 typedef enum {
     ETCH_CACHE_F32,
 #define CACHE(id, name) ETCH_CACHE_##id,
@@ -53,13 +53,15 @@ static inline size_t etch_cache_head_bytes(const etch_cache_loops *l, size_t slo
 {
     return (slots + ETCH_CACHE_BLOCK - 1) / ETCH_CACHE_BLOCK * l->block_bytes(d);
 }
-static inline void etch_cache_put(const etch_cache_loops *l, uint8_t *cache, size_t slots, size_t d, size_t head, size_t slot, const float *x)
+static inline void etch_cache_put(const etch_cache_loops *l, uint8_t *cache, size_t slots, size_t d, size_t head, size_t slot,
+                                  const float *x)
 {
     uint8_t *block = cache + head * etch_cache_head_bytes(l, slots, d) + slot / ETCH_CACHE_BLOCK * l->block_bytes(d);
     l->narrow(x, d, block, slot % ETCH_CACHE_BLOCK);
 }
 
-// What is read after some scores, row by row, and asked for meanwhile: keys, dk columns (0: none), values, dv columns. Only addresses: may be beyond the end.
+// What is read after some scores, row by row, and asked for meanwhile: keys, dk columns (0: none), values, dv columns. Only addresses: may
+// be beyond the end.
 typedef struct etch_attention_next { const float *k, *v; size_t ldk, dk, ldv, dv; } etch_attention_next;
 
 // Loops over a block of queries: lane i is query i.
@@ -77,8 +79,8 @@ typedef struct etch_attention_lanes {
 typedef struct etch_attention_isa {
     const char *name;
     unsigned needs;      // features (base/cpu.h)
-    // Row i: *max and *sum go on with its first `n` scores, which become exp(s - max), the others up to a multiple of BLOCK beyond `all` zeros;
-    // acc[dv] is scaled to the new maximum.
+    // Row i: *max and *sum go on with its first `n` scores, which become exp(s - max), the others up to a multiple of BLOCK beyond `all`
+    // zeros; acc[dv] is scaled to the new maximum.
     void (*soften)(int n, int all, float *s, float *max, float *sum, float *acc, size_t dv);
     const etch_cache_loops *const *loops;   // by etch_cache_id
     int vl;              // floats a vector, which divides the lanes

@@ -10,10 +10,11 @@
 #include "kern/attention/attention.h"
 
 // `layers` calls in turn, each with keys and values of its own.
-static void one(const char *what, const etch_attention_isa *isa, int threads, size_t h, size_t kv, size_t n_q, size_t n_k, size_t d, bool causal,
-                int layers, int cache)
+static void one(const char *what, const etch_attention_isa *isa, int threads, size_t h, size_t kv, size_t n_q, size_t n_k, size_t d,
+                bool causal, int layers, int cache)
 {
-    size_t unit = cache ? 1 : sizeof(float), head = cache ? etch_cache_head_bytes(isa->loops[cache], n_k, d) : d, q_row = h * d, k_row = cache ? 0 : kv * d;
+    size_t unit = cache ? 1 : sizeof(float), head = cache ? etch_cache_head_bytes(isa->loops[cache], n_k, d) : d, q_row = h * d,
+    k_row = cache ? 0 : kv * d;
     size_t layer = cache ? kv * head : n_k * k_row;
     float *q = malloc(n_q * q_row * sizeof *q), *out = malloc(n_q * q_row * sizeof *q), row[256];
     uint8_t *k = malloc(2 * layer * (size_t)layers * unit);
@@ -25,8 +26,9 @@ static void one(const char *what, const etch_attention_isa *isa, int threads, si
     }
     etch_pool *pool = etch_pool_acquire(threads);
     etch_attention a = { .batches = 1, .heads = h, .kv_heads = kv, .n_q = n_q, .n_k = n_k, .d = d, .dv = d,
-                         .q = { q, 0, d, q_row }, .k = { NULL, 0, head, k_row }, .v = { NULL, 0, head, k_row }, .cache = (etch_cache_id)cache, .out = out, .out_head = d,
-                         .out_row = q_row, .scale = 0.125f, .causal = causal, .first = n_k - n_q };
+                         .q = { q, 0, d, q_row }, .k = { NULL, 0, head, k_row }, .v = { NULL, 0, head, k_row },
+                         .cache = (etch_cache_id)cache, .out = out, .out_head = d, .out_row = q_row, .scale = 0.125f, .causal = causal,
+                         .first = n_k - n_q };
     void *scratch = aligned_alloc(64, etch_align_up(etch_attention_scratch(isa, &a, threads), 64));
     double best = 1e9;
     for (int r = 0; r < 12; r++) {
@@ -39,9 +41,10 @@ static void one(const char *what, const etch_attention_isa *isa, int threads, si
         double t = (double)(etch_clock_ns() - start) * 1e-9;
         best = t < best ? t : best;
     }
-    double pairs = (double)n_q * (causal ? (double)(n_k - n_q) + (double)(n_q + 1) / 2 : (double)n_k), macs = 2 * (double)(h * d) * layers * pairs;
-    printf("%-8s %-7s %-7s %d threads: %8.3f ms, %6.1f Gflop/s, keys and values %5.1f GB/s\n", what, isa->name, etch_cache_name(cache), threads, best * 1e3,
-           2e-9 * macs / best, (double)(2 * layer * unit * (size_t)layers) / best * 1e-9);
+    double pairs = (double)n_q * (causal ? (double)(n_k - n_q) + (double)(n_q + 1) / 2 : (double)n_k),
+    macs = 2 * (double)(h * d) * layers * pairs;
+    printf("%-8s %-7s %-7s %d threads: %8.3f ms, %6.1f Gflop/s, keys and values %5.1f GB/s\n", what, isa->name, etch_cache_name(cache),
+           threads, best * 1e3, 2e-9 * macs / best, (double)(2 * layer * unit * (size_t)layers) / best * 1e-9);
     etch_pool_release(pool);
     free(q);
     free(out);

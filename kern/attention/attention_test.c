@@ -72,8 +72,8 @@ static void check(const etch_attention_isa *isa, etch_pool *pool, const shape *s
                     y = sum > 0 ? y / sum : 0;
                     float got = out[(b * s->n_q + r) * o_row + h * dv + c];
                     if (!(fabs(y - (double)got) < 2e-6))
-                        fail_msg("%s b%zu h%zu/%zu q%zu k%zu d%zu mask %d: [%zu %zu %zu %zu] %g, not %g", isa->name, s->b, s->h, s->kv, s->n_q,
-                                 s->n_k, d, s->mask, b, h, r, c, (double)got, y);
+                        fail_msg("%s b%zu h%zu/%zu q%zu k%zu d%zu mask %d: [%zu %zu %zu %zu] %g, not %g", isa->name, s->b, s->h, s->kv,
+                                 s->n_q, s->n_k, d, s->mask, b, h, r, c, (double)got, y);
                 }
             }
     free(p);
@@ -101,8 +101,8 @@ void test_kern_attention__equals_double_precision(void **state)
             for (size_t b = 0; b < sizeof sizes / sizeof *sizes; b++)
                 for (int mask = NO_MASK; mask < N_MASKS; mask++, i++)
                     check(isa, i % 2 ? pool : NULL,
-                          &(shape){ 1 + (size_t)i % 2, heads[a].h, heads[a].kv, sizes[b].n_q, sizes[b].n_k, ds[i % 7], ds[i % 3 ? i % 7 : i % 5],
-                                    (mask_kind)mask });
+                          &(shape){ 1 + (size_t)i % 2, heads[a].h, heads[a].kv, sizes[b].n_q, sizes[b].n_k, ds[i % 7],
+                                    ds[i % 3 ? i % 7 : i % 5], (mask_kind)mask });
     }
     etch_pool_release(pool);
 }
@@ -155,8 +155,8 @@ void test_kern_attention__threads_and_nan(void **state)
     enum { H = 4, K = 700, D = 24 };
     float *q = random_floats(2 * H * D), *k = random_floats(K * D), one[2 * H * D], two[2 * H * D];
     etch_attention a = { .batches = 1, .heads = H, .kv_heads = 1, .n_q = 2, .n_k = K, .d = D, .dv = D,
-                         .q = { q, 0, D, H * D }, .k = { k, 0, 0, D }, .v = { k, 0, 0, D }, .out = one, .out_head = D, .out_row = H * D, .scale = 1,
-                         .causal = true, .first = K - 2 };
+                         .q = { q, 0, D, H * D }, .k = { k, 0, 0, D }, .v = { k, 0, 0, D }, .out = one, .out_head = D, .out_row = H * D,
+                         .scale = 1, .causal = true, .first = K - 2 };
     const etch_attention_isa *isa = etch_attention_select(etch_cpu_features());
     etch_pool *pool = etch_pool_acquire(2);
     void *scratch = aligned_alloc(64, etch_align_up(etch_attention_scratch(isa, &a, 2), 64));

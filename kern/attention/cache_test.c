@@ -1,6 +1,6 @@
-// In: random keys and values on a grid of sizes, every type of caches.def, every supported row of kernels.def. Out: attention over the narrow
-// rows equals attention in floats over what they hold (2e-6, as attention_test.c), and what they hold is near: half an ulp of a half float,
-// half a step of 1/127 of a row's largest number.
+// In: random keys and values on a grid of sizes, every type of caches.def, every supported row of kernels.def. Out: attention over the
+// narrow rows equals attention in floats over what they hold (2e-6, as attention_test.c), and what they hold is near: half an ulp of a half
+// float, half a step of 1/127 of a row's largest number.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,9 +79,10 @@ static void check(const etch_attention_isa *isa, int type, const shape *s, etch_
     float *want = randoms(n_out), *got = randoms(n_out);
     uint8_t *nk = narrowed(isa, type, k, s->n_k, s->kv, d), *nv = narrowed(isa, type, v, s->n_k, s->kv, d);
     for (size_t i = 0; i < s->n_q * s->n_k; i++) mask[i] = mask[i] > 0.7f && i % s->n_k ? -INFINITY : mask[i];   // as a ring has it
-    etch_attention a = { .batches = 1, .heads = s->h, .kv_heads = s->kv, .n_q = s->n_q, .n_k = s->n_k, .d = d, .dv = d, .q = { q, 0, d, q_row },
-                         .k = { k, 0, d, s->kv * d }, .v = { v, 0, d, s->kv * d }, .out = want, .out_head = d, .out_row = q_row, .scale = 0.3f,
-                         .causal = !s->is_masked, .first = s->n_k - s->n_q, .mask = s->is_masked ? mask : NULL, .mask_row = s->n_k, .mask_key = 1 };
+    etch_attention a = { .batches = 1, .heads = s->h, .kv_heads = s->kv, .n_q = s->n_q, .n_k = s->n_k, .d = d, .dv = d,
+                         .q = { q, 0, d, q_row }, .k = { k, 0, d, s->kv * d }, .v = { v, 0, d, s->kv * d }, .out = want, .out_head = d,
+                         .out_row = q_row, .scale = 0.3f, .causal = !s->is_masked, .first = s->n_k - s->n_q,
+                         .mask = s->is_masked ? mask : NULL, .mask_row = s->n_k, .mask_key = 1 };
     etch_attention b = a;
     b.cache = (etch_cache_id)type;
     b.k = (etch_attention_rows){ nk, 0, bytes, 0 };
@@ -94,8 +95,8 @@ static void check(const etch_attention_isa *isa, int type, const shape *s, etch_
     etch_attention_run(isa, &b, pool, scratch);
     for (size_t i = 0; i < n_out; i++)
         if (!(fabsf(want[i] - got[i]) < tolerance(type)))
-            fail_msg("%s %s h%zu/%zu q%zu k%zu d%zu: [%zu] %g, not %g", isa->name, etch_cache_name(type), s->h, s->kv, s->n_q, s->n_k, d, i, (double)got[i],
-                     (double)want[i]);
+            fail_msg("%s %s h%zu/%zu q%zu k%zu d%zu: [%zu] %g, not %g", isa->name, etch_cache_name(type), s->h, s->kv, s->n_q, s->n_k, d, i,
+                     (double)got[i], (double)want[i]);
     free(q);
     free(k);
     free(v);
@@ -110,7 +111,8 @@ static void check(const etch_attention_isa *isa, int type, const shape *s, etch_
 void test_kern_attention_cache__equals_floats_of_its_rows(void **state)
 {
     (void)state;
-    static const struct { size_t h, kv; } heads[] = { { 1, 1 }, { 6, 2 }, { 9, 3 }, { 16, 1 }, { 2, 1 }, { 8, 2 }, { 5, 1 }, { 12, 2 }, { 7, 1 }, { 8, 1 } };
+    static const struct { size_t h, kv; } heads[] = { { 1, 1 }, { 6, 2 }, { 9, 3 }, { 16, 1 }, { 2, 1 }, { 8, 2 }, { 5, 1 }, { 12, 2 },
+                                                      { 7, 1 }, { 8, 1 } };
     static const struct { size_t n_q, n_k; } sizes[] = { { 1, 1 }, { 1, 63 }, { 1, 600 }, { 3, 130 }, { 33, 200 }, { 64, 64 } };
     static const size_t ds[] = { 1, 20, 64, 47, 16, 128, 72 };
     etch_pool *pool = etch_pool_acquire(2);
@@ -120,7 +122,8 @@ void test_kern_attention_cache__equals_floats_of_its_rows(void **state)
         for (int type = ETCH_CACHE_F32 + 1; type < ETCH_CACHE_N; type++)
             for (size_t a = 0; a < sizeof heads / sizeof *heads; a++)
                 for (size_t b = 0; b < sizeof sizes / sizeof *sizes; b++, i++)
-                    check(isa, type, &(shape){ heads[a].h, heads[a].kv, sizes[b].n_q, sizes[b].n_k, ds[i % 7], i % 2 }, i % 3 ? pool : NULL);
+                    check(isa, type, &(shape){ heads[a].h, heads[a].kv, sizes[b].n_q, sizes[b].n_k, ds[i % 7], i % 2 },
+                          i % 3 ? pool : NULL);
     }
     etch_pool_release(pool);
 }

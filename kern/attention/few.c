@@ -40,14 +40,15 @@ static float *part(const etch_attention_work *w, size_t b, size_t kv, size_t pie
 size_t etch_attention__few_parts(const etch_attention_work *w) { return w->a->batches * w->a->kv_heads * w->pieces * part_floats(w); }
 
 // Where key or value j lies; a block begins there. *ld: bytes from one to the next.
-static const uint8_t *at(const etch_attention_work *w, const uint8_t *head, const etch_attention_rows *x, size_t block, size_t j, size_t *ld)
+static const uint8_t *at(const etch_attention_work *w, const uint8_t *head, const etch_attention_rows *x, size_t block, size_t j,
+                         size_t *ld)
 {
     *ld = block ? block / ETCH_CACHE_BLOCK : x->row * w->unit;
     return block ? head + j / ETCH_CACHE_BLOCK * block : head + j * *ld;
 }
 
-// Rows: those some way ahead are asked for. Blocks: the values of these keys, and then the keys that follow, be they the next head's. At the
-// end: once more the same.
+// Rows: those some way ahead are asked for. Blocks: the values of these keys, and then the keys that follow, be they the next head's. At
+// the end: once more the same.
 static void score(const etch_attention_work *w, const head_work *x, size_t j, size_t n, float *s)
 {
     const etch_attention *a = w->a;
@@ -100,7 +101,8 @@ static void run_piece(void *user, size_t task, int worker)
 {
     const etch_attention_work *w = user;
     const etch_attention *a = w->a;
-    size_t piece = task % w->pieces, group = task / w->pieces, groups = a->kv_heads / w->together, b = group / groups, kv = group % groups * w->together;
+    size_t piece = task % w->pieces, group = task / w->pieces, groups = a->kv_heads / w->together, b = group / groups,
+           kv = group % groups * w->together;
     size_t from = piece * w->piece, to = from + w->piece, most = etch_attention__seen(w, w->rows - 1);
     if (to > most) to = most;
     head_work *x = (head_work *)(void *)(w->workers + (size_t)worker * w->worker_bytes), *end = x + w->together;
@@ -123,7 +125,8 @@ static void join(void *user, size_t task, int worker)
 {
     const etch_attention_work *w = user;
     (void)worker;
-    size_t head = task / w->rows, r = task % w->rows, b = head / w->a->kv_heads, kv = head % w->a->kv_heads, step = part_floats(w), dv = w->a->dv;
+    size_t head = task / w->rows, r = task % w->rows, b = head / w->a->kv_heads, kv = head % w->a->kv_heads, step = part_floats(w),
+           dv = w->a->dv;
     float *first = part(w, b, kv, 0), top = -INFINITY, sum = 0, *out = first + 2 * w->rows + r * dv;
     for (size_t i = 0; i < w->pieces; i++) top = first[i * step + r] > top ? first[i * step + r] : top;
     for (size_t i = 0; i < w->pieces; i++) {

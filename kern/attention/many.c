@@ -70,7 +70,8 @@ static void mask_block(const etch_attention_work *w, place at, size_t j, size_t 
     }
     for (size_t i = 0; i < at.m; i++) {
         size_t seen = etch_attention__seen(w, at.r0 + i), own = seen < j ? 0 : seen - j < n ? seen - j : n;
-        if (a->mask && !is_same && !is_idle(w, at.b, at.kv, at.r0 + i, j, own)) etch_attention__mask(w, at.b, at.kv, at.r0 + i, j, own, s + i, lanes);
+        if (a->mask && !is_same && !is_idle(w, at.b, at.kv, at.r0 + i, j, own))
+            etch_attention__mask(w, at.b, at.kv, at.r0 + i, j, own, s + i, lanes);
         for (size_t t = own; t < n; t++) s[t * lanes + i] = -INFINITY;
     }
 }

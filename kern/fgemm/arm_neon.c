@@ -73,5 +73,6 @@ static void neon_pack_columns(etch_fgemm_type type, const void *w, size_t ldw, s
         for (size_t p = 0; p < k; p++) out[p * NR + j] = neon_one(type, w, j * ldw + p);
 }
 
-const etch_fgemm_kernels etch_fgemm__neon = { "neon", ETCH_CPU_NEON, MR, NR, 256, neon_tile, neon_pack_rows, neon_pack_columns, neon_dots, 0, NULL, NULL };
+const etch_fgemm_kernels etch_fgemm__neon = { "neon", ETCH_CPU_NEON, MR, NR, 256, neon_tile, neon_pack_rows, neon_pack_columns, neon_dots,
+                                              0, NULL, NULL };
 #endif

@@ -1,7 +1,8 @@
 // In: two matrices of any supported layout. Out: their product, block by block, on several threads.
 //
-// A worker's block: for KC columns of A and NC of B at a time, B is laid out as tiles [KC, nr] (or used where it lies), then for at most MC rows of A,
-// laid out as tiles [KC, mr], each tile of B meets every tile of A: the tile of B stays in the first-level cache, those of A in the second.
+// A worker's block: for KC columns of A and NC of B at a time, B is laid out as tiles [KC, nr] (or used where it lies), then for at most MC
+// rows of A, laid out as tiles [KC, mr], each tile of B meets every tile of A: the tile of B stays in the first-level cache, those of A in
+// the second.
 #include "kern/fgemm/fgemm.h"
 
 #include <math.h>
@@ -59,7 +60,10 @@ static const float zeros[ETCH_FGEMM_MAX_KC];
 
 size_t etch_fgemm_scratch(int n_threads) { return (size_t)n_threads * etch_align_up(sizeof(work), 64); }
 
-static work *work_of(void *scratch, int worker) { return (work *)(void *)((uint8_t *)scratch + (size_t)worker * etch_align_up(sizeof(work), 64)); }
+static work *work_of(void *scratch, int worker)
+{
+    return (work *)(void *)((uint8_t *)scratch + (size_t)worker * etch_align_up(sizeof(work), 64));
+}
 
 // ---- layout
 
@@ -139,8 +143,8 @@ static etch_fgemm_ahead ahead_of(const etch_fgemm *g, size_t j, size_t n, size_t
 }
 
 // One tile of columns against `m` rows of A that are laid out at `rows_a`.
-static void column_tile(const etch_fgemm_kernels *kn, const etch_fgemm *g, work *w, const float *rows_a, const float *b, size_t ldb, size_t i, size_t m, size_t j, size_t n,
-                        size_t k, bool add, bool last, etch_fgemm_ahead *f)
+static void column_tile(const etch_fgemm_kernels *kn, const etch_fgemm *g, work *w, const float *rows_a, const float *b, size_t ldb,
+                        size_t i, size_t m, size_t j, size_t n, size_t k, bool add, bool last, etch_fgemm_ahead *f)
 {
     const size_t mr = (size_t)kn->mr, nr = (size_t)kn->nr;
     etch_fgemm_end end = end_of(g, j, n, nr, w);
@@ -159,14 +163,16 @@ static void column_tile(const etch_fgemm_kernels *kn, const etch_fgemm *g, work 
 }
 
 // All columns of B against one tile of rows after the other; the sums are whole (k <= kc).
-static void block_row_by_row(const etch_fgemm_kernels *kn, const etch_fgemm *g, work *w, size_t i, size_t m, size_t j, size_t n, bool is_first)
+static void block_row_by_row(const etch_fgemm_kernels *kn, const etch_fgemm *g, work *w, size_t i, size_t m, size_t j, size_t n,
+                             bool is_first)
 {
     const size_t mr = (size_t)kn->mr, nr = (size_t)kn->nr, k = g->k;
     etch_fgemm_ahead nothing = { 0 };
     for (size_t t = 0; is_first && t < n; t += nr) lay_out_b(kn, g, j + t, n - t < nr ? n - t : nr, 0, k, w->b + t * k);
     for (size_t q = 0; q < m; q += mr)
         for (size_t t = 0; t < n; t += nr)
-            column_tile(kn, g, w, w->a + q * k, w->b + t * k, nr, i + q, m - q < mr ? m - q : mr, j + t, n - t < nr ? n - t : nr, k, false, true, &nothing);
+            column_tile(kn, g, w, w->a + q * k, w->b + t * k, nr, i + q, m - q < mr ? m - q : mr, j + t, n - t < nr ? n - t : nr, k, false,
+                        true, &nothing);
 }
 
 static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, work *w)
@@ -270,8 +276,8 @@ static void block_task(void *user, size_t i, int worker)
     block(s->kn, s->g, r, work_of(s->scratch, worker));
 }
 
-// Splits C into areas such that the least is laid out twice: every row part lays out all of B, every column part all of A. Many areas let the threads end
-// together, even when one of them was interrupted.
+// Splits C into areas such that the least is laid out twice: every row part lays out all of B, every column part all of A. Many areas let
+// the threads end together, even when one of them was interrupted.
 static void split(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t threads, job *s)
 {
     bool is_turned = etch_fgemm__is_turned(kn, g, g->n / threads);
@@ -284,7 +290,8 @@ static void split(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t thre
             // The busiest thread's share, and a part of an area for what cannot be foreseen.
             double share = (double)(ceil_div(tiles_m, pm) * ceil_div(tiles_n, pn) * mr * nr) * ((double)rounds + (threads > 1 ? 0.06 : 0));
             // Laying out costs about half a cycle a number, a product 1/16.
-            double cost = share / 16 + ((is_turned ? 0 : 0.4) * (double)pm * (double)g->n + 0.5 * (double)pn * (double)g->m) / (double)threads;
+            double cost = share / 16 +
+                          ((is_turned ? 0 : 0.4) * (double)pm * (double)g->n + 0.5 * (double)pn * (double)g->m) / (double)threads;
             if (cost >= best) continue;
             best = cost;
             best_m = pm;
@@ -317,8 +324,8 @@ static void one_of_many(void *user, size_t i, int worker)
     else block(s->kn, &g, (area){ 0, g.m, 0, g.n }, work_of(s->scratch, worker));
 }
 
-void etch_fgemm_run_many(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t count, etch_fgemm_at *at, const void *user, etch_pool *pool,
-                         void *scratch)
+void etch_fgemm_run_many(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t count, etch_fgemm_at *at, const void *user,
+                         etch_pool *pool, void *scratch)
 {
     if (!g->m || !g->n || !count) return;
     if (count < (size_t)etch_pool_threads(pool)) {

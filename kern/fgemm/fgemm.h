@@ -23,7 +23,8 @@ typedef enum { ETCH_FGEMM_F32, ETCH_FGEMM_F16, ETCH_FGEMM_BF16, ETCH_FGEMM_I8 } 
 // What becomes of a finished sum: clamp((sum + bias[j]) * scale[j], lo, hi). Columns of one tile; NULL: none.
 typedef struct etch_fgemm_end { const float *bias, *scale; float lo, hi; } etch_fgemm_end;
 
-// Bytes that will be read next: `n` rows of `bytes` from `row`, a stride apart. A cache line is fetched in each 4 << rarely steps of a tile.
+// Bytes that will be read next: `n` rows of `bytes` from `row`, a stride apart. A cache line is fetched in each 4 << rarely steps of a
+// tile.
 typedef struct etch_fgemm_ahead { const uint8_t *row; size_t stride, bytes, n, at; int rarely; } etch_fgemm_ahead;
 
 // One row of kernels.def: the inner loops of one instruction set.
@@ -44,8 +45,8 @@ typedef struct etch_fgemm_kernels {
     // The same product with the weights where they lie, row by row, and rows of A as tile [k, nr]; NULL: the instruction set has none.
     // c[i*ldc + j] = (add ? c : 0) + sum_p w[j*ldw + p] * x[p*nr + i], i < m <= nr, skip <= j < n; with `end`: finished. n is mr or few.
     int few;             // rows of weights that a first-level cache holds when they all fall into one of its sets
-    void (*turned)(int m, int n, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
-                   etch_fgemm_ahead *ahead);
+    void (*turned)(int m, int n, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc, bool add,
+                   const etch_fgemm_end *end, etch_fgemm_ahead *ahead);
     // out[i*4 + r] = sum_p x[i*ldx + p] * w[r*ldw + p], i < m <= 6, r < 4: rows of A beyond whole tiles. NULL as `turned`.
     void (*rest)(int m, const float *x, size_t ldx, const float *w, size_t ldw, size_t k, float out[24]);
 } etch_fgemm_kernels;
@@ -73,7 +74,8 @@ typedef struct etch_fgemm {
     float *c;               // [m, n], row stride ldc
     size_t ldc;
     float lo, hi;
-    // Called on every part of C once, when it is finished and still in a cache: n contiguous numbers, to be changed in place. NULL: nothing.
+    // Called on every part of C once, when it is finished and still in a cache: n contiguous numbers, to be changed in place. NULL:
+    // nothing.
     void (*after)(const void *user, float *c, size_t n);
     const void *after_user;
 } etch_fgemm;
@@ -84,7 +86,7 @@ void etch_fgemm_run(const etch_fgemm_kernels *kn, const etch_fgemm *g, etch_pool
 
 // `count` products of one form, whose operands are found by `at` (which sets a, b and c of its copy): spread over the threads as a whole.
 typedef void etch_fgemm_at(const void *user, size_t i, etch_fgemm *g);
-void etch_fgemm_run_many(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t count, etch_fgemm_at *at, const void *user, etch_pool *pool,
-                         void *scratch);
+void etch_fgemm_run_many(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t count, etch_fgemm_at *at, const void *user,
+                         etch_pool *pool, void *scratch);
 
 #endif

@@ -15,11 +15,16 @@ static const shape shapes[] = {
     { "ViT", 197, 768, 768, 1, true, true }, { "ViT", 197, 3072, 768, 1, true, true }, { "ViT", 197, 768, 3072, 1, true, true },
     { "BERT", 128, 768, 768, 1, true, true }, { "BERT", 128, 3072, 768, 1, true, true }, { "BERT", 128, 768, 3072, 1, true, true },
     { "BERT", 128, 30522, 768, 1, true, true },
-    { "Whisper", 1500, 384, 384, 1, true, true }, { "Whisper", 1500, 1536, 384, 1, true, true }, { "Whisper", 1500, 384, 1536, 1, true, true },
-    { "pointwise", 4096, 256, 64, 1, true, true }, { "pointwise", 4096, 64, 256, 1, true, true }, { "pointwise", 16384, 128, 32, 1, true, true },
-    { "pointwise", 16384, 16, 27, 1, true, true }, { "MobileViT", 1024, 144, 144, 1, true, true }, { "MobileViT", 1024, 288, 144, 1, true, true },
-    { "MobileViT", 1024, 144, 288, 1, true, true }, { "MobileViT", 256, 192, 192, 1, true, true }, { "MobileViT", 64, 240, 480, 1, true, true },
-    { "scores", 256, 256, 36, 16, false, false }, { "values", 256, 36, 256, 16, false, false }, { "scores", 197, 197, 64, 12, false, false },
+    { "Whisper", 1500, 384, 384, 1, true, true }, { "Whisper", 1500, 1536, 384, 1, true, true },
+    { "Whisper", 1500, 384, 1536, 1, true, true },
+    { "pointwise", 4096, 256, 64, 1, true, true }, { "pointwise", 4096, 64, 256, 1, true, true },
+    { "pointwise", 16384, 128, 32, 1, true, true },
+    { "pointwise", 16384, 16, 27, 1, true, true }, { "MobileViT", 1024, 144, 144, 1, true, true },
+    { "MobileViT", 1024, 288, 144, 1, true, true },
+    { "MobileViT", 1024, 144, 288, 1, true, true }, { "MobileViT", 256, 192, 192, 1, true, true },
+    { "MobileViT", 64, 240, 480, 1, true, true },
+    { "scores", 256, 256, 36, 16, false, false }, { "values", 256, 36, 256, 16, false, false },
+    { "scores", 197, 197, 64, 12, false, false },
     { "values", 197, 64, 197, 12, false, false },
 };
 
@@ -60,8 +65,9 @@ int main(int argc, char **argv)
                     for (size_t i = 0; i < runs; i++) {
                         if (at + f.n * f.k * f.batches > POOL) at = 0;
                         operands o = { a, w + at, c };
-                        etch_fgemm g = { .m = f.m, .n = f.n, .k = f.k, .a = a, .lda = f.k, .b = w + at, .ldb = f.nk ? f.k : f.n, .b_is_nk = f.nk, .c = c,
-                                         .bias = f.weights ? a : NULL, .ldc = f.n, .lo = -INFINITY, .hi = INFINITY };
+                        etch_fgemm g = { .m = f.m, .n = f.n, .k = f.k, .a = a, .lda = f.k, .b = w + at, .ldb = f.nk ? f.k : f.n,
+                                         .b_is_nk = f.nk, .c = c, .bias = f.weights ? a : NULL, .ldc = f.n, .lo = -INFINITY,
+                                         .hi = INFINITY };
                         if (f.batches > 1) etch_fgemm_run_many(kn, &g, f.batches, nth, &o, threads > 1 ? pool : NULL, scratch);
                         else etch_fgemm_run(kn, &g, threads > 1 ? pool : NULL, scratch);
                         if (f.weights) at += f.n * f.k;

@@ -1,8 +1,8 @@
 // In: products over a grid of shapes (one more and one less than every block size, odd sizes), every weight form, every supported row of
 // kernels.def. Out: agreement with sums in double.
 //
-// Tolerance: blocks of 256 products of numbers below 1, each summed in fp32: |error| <= 2^-24 * 256 * k for each sum; taken as 2^-24 * 64 * sum |a b|,
-// far above what random signs give and far below one wrong product.
+// Tolerance: blocks of 256 products of numbers below 1, each summed in fp32: |error| <= 2^-24 * 256 * k for each sum; taken as 2^-24 * 64 *
+// sum |a b|, far above what random signs give and far below one wrong product.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +52,8 @@ static void negate(const void *user, float *c, size_t n)
 static void check(const etch_fgemm_kernels *kn, etch_pool *pool, const form *f)
 {
     size_t m = f->m, n = f->n, k = f->k, lda = k + 3, ldb = (f->nk ? k : n) + 1, ldc = n + 2, rows_b = f->nk ? n : k;
-    float *a = malloc(4 * m * lda), *c = malloc(4 * m * ldc), *w = malloc(4 * (rows_b * ldb + 1)), *bias = malloc(4 * n), *scale = malloc(4 * n);
+    float *a = malloc(4 * m * lda), *c = malloc(4 * m * ldc), *w = malloc(4 * (rows_b * ldb + 1)), *bias = malloc(4 * n),
+    *scale = malloc(4 * n);
     void *b = malloc(4 * (rows_b * ldb + 1)), *scratch = aligned_alloc(64, etch_fgemm_scratch(etch_pool_threads(pool)));
     for (size_t i = 0; i < m * lda; i++) a[i] = uniform();
     for (size_t i = 0; i < n; i++) {
@@ -62,8 +63,9 @@ static void check(const etch_fgemm_kernels *kn, etch_pool *pool, const form *f)
     for (size_t i = 0; i < rows_b * ldb; i++) w[i] = to_weight(f->type, b, i, uniform());
     for (size_t i = 0; i < m * ldc; i++) c[i] = 1e30f;
     matrix source = { a, lda };
-    etch_fgemm g = { .m = m, .n = n, .k = k, .a = a, .lda = lda, .b = b, .ldb = ldb, .b_type = f->type, .b_is_nk = f->nk, .bias = f->bias ? bias : NULL,
-                     .scale = f->scale ? scale : NULL, .c = c, .ldc = ldc, .lo = f->scale ? -2.0f : -INFINITY, .hi = f->scale ? 3.0f : INFINITY };
+    etch_fgemm g = { .m = m, .n = n, .k = k, .a = a, .lda = lda, .b = b, .ldb = ldb, .b_type = f->type, .b_is_nk = f->nk,
+                     .bias = f->bias ? bias : NULL, .scale = f->scale ? scale : NULL, .c = c, .ldc = ldc, .lo = f->scale ? -2.0f
+                     : -INFINITY, .hi = f->scale ? 3.0f : INFINITY };
     if (f->gathered) {
         g.a = NULL;
         g.gather = gather;
@@ -89,7 +91,8 @@ static void check(const etch_fgemm_kernels *kn, etch_pool *pool, const form *f)
             }
             if (k % 2) y = -y;
             if (fabs(y - (double)c[i * ldc + j]) > 0x1p-18 * size + 1e-30)
-                fail_msg("%s %zux%zux%zu type %d nk %d at %zu, %zu: %.9g, not %.9g", kn->name, m, n, k, f->type, f->nk, i, j, (double)c[i * ldc + j], y);
+                fail_msg("%s %zux%zux%zu type %d nk %d at %zu, %zu: %.9g, not %.9g", kn->name, m, n, k, f->type, f->nk, i, j,
+                         (double)c[i * ldc + j], y);
         }
     free(a);
     free(c);
@@ -103,7 +106,8 @@ static void check(const etch_fgemm_kernels *kn, etch_pool *pool, const form *f)
 void test_kern_fgemm__every_shape(void **state)
 {
     (void)state;
-    static const size_t ms[] = { 1, 2, 3, 4, 5, 6, 7, 13, 14, 29, 50 }, ns[] = { 1, 3, 4, 8, 15, 16, 17, 32, 33, 47, 97 }, ks[] = { 0, 1, 7, 8, 16, 31, 64 };
+    static const size_t ms[] = { 1, 2, 3, 4, 5, 6, 7, 13, 14, 29, 50 }, ns[] = { 1, 3, 4, 8, 15, 16, 17, 32, 33, 47, 97 },
+    ks[] = { 0, 1, 7, 8, 16, 31, 64 };
     etch_pool *pool = etch_pool_acquire(2);
     const etch_fgemm_kernels *kn;
     for (int r = 0; (kn = etch_fgemm_row(r)); r++) {
@@ -124,11 +128,15 @@ void test_kern_fgemm__blocks(void **state)
 {
     (void)state;
     static const form forms[] = {
-        { 197, 65, 300, 0, true, true, false, false }, { 200, 530, 257, 0, false, true, false, false }, { 5, 600, 513, 0, true, false, false, false },
+        { 197, 65, 300, 0, true, true, false, false }, { 200, 530, 257, 0, false, true, false, false },
+        { 5, 600, 513, 0, true, false, false, false },
         { 2, 33, 700, 0, false, true, true, false },      { 301, 601, 19, 0, true, true, false, false },
-        { 257, 521, 40, 0, false, false, true, false },   { 193, 49, 511, 0, true, true, true, true },      { 12, 520, 256, 0, false, false, false, false },
-        // Weights where they lie: rows that fill tiles, that do not, that leave a few for dot products; several blocks of k; columns left over.
-        { 64, 225, 49, 0, true, true, true, false },      { 37, 126, 801, 0, true, true, false, false },   { 80, 340, 1541, 0, true, false, true, false },
+        { 257, 521, 40, 0, false, false, true, false },   { 193, 49, 511, 0, true, true, true, true },
+        { 12, 520, 256, 0, false, false, false, false },
+        // Weights where they lie: rows that fill tiles, that do not, that leave a few for dot products; several blocks of k; columns left
+        // over.
+        { 64, 225, 49, 0, true, true, true, false },      { 37, 126, 801, 0, true, true, false, false },
+        { 80, 340, 1541, 0, true, false, true, false },
         { 7, 253, 16, 0, true, true, false, false },       { 433, 131, 769, 0, true, true, false, false },
         { 69, 123, 1023, 0, true, true, true, false },   // ldb 1024
     };

@@ -7,7 +7,8 @@
 
 // turned.c: C[i0 ... i1, j0 ... j1) with the weights where they lie. Takes `len` floats at `x`.
 bool etch_fgemm__is_turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t columns);
-void etch_fgemm__turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i0, size_t i1, size_t j0, size_t j1, float *x, size_t len);
+void etch_fgemm__turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i0, size_t i1, size_t j0, size_t j1, float *x,
+                        size_t len);
 
 // Asks for the next line of what comes next, for the second-level cache.
 static inline __attribute__((always_inline)) void etch_fgemm__ask(etch_fgemm_ahead *f)

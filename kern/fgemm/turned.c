@@ -1,8 +1,8 @@
 // In: some rows of A against weights [n, k]. Out: their product, the weights read where they lie.
 //
-// Laying out a weight costs a quarter of a cycle, and in a product with 128 rows it is used for four. So here rows of A become the vectors of
-// the inner loop, tiles [k, nr], and weights its scalars; the tile of results is turned when it is written. A few rows beyond whole tiles are
-// dot products on the same weights.
+// Laying out a weight costs a quarter of a cycle, and in a product with 128 rows it is used for four. So here rows of A become the vectors
+// of the inner loop, tiles [k, nr], and weights its scalars; the tile of results is turned when it is written. A few rows beyond whole
+// tiles are dot products on the same weights.
 #include <string.h>
 
 #include "kern/fgemm/rows.h"
@@ -45,7 +45,8 @@ static void dots(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i, si
 }
 
 // Columns [j0, j1) against rows [i, i + m), the first `tiled` of them as tiles at x, for k of their columns from p.
-static void panel(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i, size_t m, size_t tiled, size_t j0, size_t j1, size_t p, size_t k, const float *x)
+static void panel(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i, size_t m, size_t tiled, size_t j0, size_t j1, size_t p,
+                  size_t k, const float *x)
 {
     const size_t mr = height(kn, g), nr = (size_t)kn->nr;
     size_t dotted = j0, ahead_rows;
@@ -57,8 +58,8 @@ static void panel(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i, s
         etch_fgemm_ahead f = { (const uint8_t *)(w + mr * g->ldb), g->ldb * sizeof *w, k * sizeof *w, ahead_rows, 0, 0 };
         etch_fgemm_end end = { g->bias ? g->bias + first : NULL, g->scale ? g->scale + first : NULL, g->lo, g->hi };
         for (size_t t = 0; t < tiled; t += nr)
-            kn->turned((int)(tiled - t < nr ? tiled - t : nr), (int)mr, (int)skip, k, w, g->ldb, x + t * k, g->c + (i + t) * g->ldc + first, g->ldc, p > 0,
-                       p + k >= g->k ? &end : NULL, &f);
+            kn->turned((int)(tiled - t < nr ? tiled - t : nr), (int)mr, (int)skip, k, w, g->ldb, x + t * k, g->c + (i + t) * g->ldc + first,
+                       g->ldc, p > 0, p + k >= g->k ? &end : NULL, &f);
         size_t done = j + mr < j1 ? j + mr : j1;
         for (; tiled < m && dotted + 4 <= done; dotted += 4) dots(kn, g, i + tiled, m - tiled, dotted, p, k);
     }

@@ -19,8 +19,10 @@ static inline __attribute__((always_inline)) __m256 load_weights(etch_fgemm_type
     switch (type) {
     case ETCH_FGEMM_F16: return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)((const uint16_t *)w + at)));
     case ETCH_FGEMM_BF16:
-        return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)((const uint16_t *)w + at))), 16));
-    case ETCH_FGEMM_I8: return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)((const int8_t *)w + at))));
+        return _mm256_castsi256_ps(
+            _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)((const uint16_t *)w + at))), 16));
+    case ETCH_FGEMM_I8:
+        return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)((const int8_t *)w + at))));
     default: return _mm256_loadu_ps((const float *)w + at);
     }
 }
@@ -42,7 +44,8 @@ static void avx2_pack_rows(const float *const *rows, size_t k, float *out)
         for (int i = 0; i < MR; i++) out[i] = rows[i][p];
 }
 
-static inline __attribute__((always_inline)) void pack_columns(const etch_fgemm_type type, const void *w, size_t ldw, size_t n, size_t k, float *out)
+static inline __attribute__((always_inline)) void pack_columns(const etch_fgemm_type type, const void *w, size_t ldw, size_t n, size_t k,
+                                                               float *out)
 {
     if (n < NR) memset(out, 0, sizeof *out * k * NR);
     size_t j = 0;
@@ -71,5 +74,6 @@ static void avx2_pack_columns(etch_fgemm_type type, const void *w, size_t ldw, s
     }
 }
 
-const etch_fgemm_kernels etch_fgemm__avx2 = { "avx2", ETCH_CPU_AVX2, MR, NR, 256, avx2_tile, avx2_pack_rows, avx2_pack_columns, avx2_dots, 0, NULL, NULL };
+const etch_fgemm_kernels etch_fgemm__avx2 = { "avx2", ETCH_CPU_AVX2, MR, NR, 256, avx2_tile, avx2_pack_rows, avx2_pack_columns, avx2_dots,
+                                              0, NULL, NULL };
 #endif

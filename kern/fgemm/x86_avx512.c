@@ -20,8 +20,10 @@ static inline __attribute__((always_inline)) __m512 load_weights(etch_fgemm_type
     switch (type) {
     case ETCH_FGEMM_F16: return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)((const uint16_t *)w + at)));
     case ETCH_FGEMM_BF16:
-        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)((const uint16_t *)w + at))), 16));
-    case ETCH_FGEMM_I8: return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)((const int8_t *)w + at))));
+        return _mm512_castsi512_ps(
+            _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)((const uint16_t *)w + at))), 16));
+    case ETCH_FGEMM_I8:
+        return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)((const int8_t *)w + at))));
     default: return _mm512_loadu_ps((const float *)w + at);
     }
 }
@@ -43,9 +45,11 @@ static inline __attribute__((always_inline)) __m512 load_weights(etch_fgemm_type
 #define BROADCAST(out, base, address, row, q) ((out) = _mm512_set1_ps((base)[(row) * ldw + (q)]))
 #endif
 
-// A whole tile. Sums are named to the compiler as what stays in a register: left to itself, gcc copies and spills some of them in a loop of 28.
-// Every other number of A comes as an operand of the multiplication, which spares an instruction; all of them would be more than two loads a cycle.
-static void whole_tile(size_t k, const float *a, const float *b, size_t ldb, float *c, size_t ldc, bool add, const etch_fgemm_end *end, etch_fgemm_ahead *ahead)
+// A whole tile. Sums are named to the compiler as what stays in a register: left to itself, gcc copies and spills some of them in a loop
+// of 28. Every other number of A comes as an operand of the multiplication, which spares an instruction; all of them would be more than two
+// loads a cycle.
+static void whole_tile(size_t k, const float *a, const float *b, size_t ldb, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
+                       etch_fgemm_ahead *ahead)
 {
     __m512 s[MR][2];
     etch_fgemm_ahead f = *ahead;
@@ -91,8 +95,8 @@ static void whole_tile(size_t k, const float *a, const float *b, size_t ldb, flo
         }
 }
 
-static void avx512_tile_of(int m, size_t k, const float *a, const float *b, size_t ldb, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
-                           etch_fgemm_ahead *ahead)
+static void avx512_tile_of(int m, size_t k, const float *a, const float *b, size_t ldb, float *c, size_t ldc, bool add,
+                           const etch_fgemm_end *end, etch_fgemm_ahead *ahead)
 {
     if (m == MR) whole_tile(k, a, b, ldb, c, ldc, add, end, ahead);
     else avx512_tile(m, k, a, b, ldb, c, ldc, add, end, ahead);
@@ -125,10 +129,10 @@ static void avx512_pack_rows(const float *const *rows, size_t k, float *out)
 
 #define FEW 10
 
-// The sums of n <= 14 rows of weights and 16 * nv rows of A. Two rows and strides reach all the others: five registers, where fourteen addresses
-// would not leave one.
-static inline __attribute__((always_inline)) void turned_sums(const int nv, const int n, size_t k, const float *w, size_t ldw, const float *x,
-                                                              __m512 s[NV][16], etch_fgemm_ahead *f)
+// The sums of n <= 14 rows of weights and 16 * nv rows of A. Two rows and strides reach all the others: five registers, where fourteen
+// addresses would not leave one.
+static inline __attribute__((always_inline)) void turned_sums(const int nv, const int n, size_t k, const float *w, size_t ldw,
+                                                              const float *x, __m512 s[NV][16], etch_fgemm_ahead *f)
 {
     size_t one = ldw * sizeof *w, three = 3 * one, five = 5 * one;
     (void)three, (void)five;   // of the assembler alone
@@ -170,8 +174,9 @@ static inline __attribute__((always_inline)) void turned_sums(const int nv, cons
 }
 
 // 16 * nv rows of A (vectors), n rows of weights (scalars).
-static inline __attribute__((always_inline)) void turned(const int nv, const int n, int m, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc,
-                                                         bool add, const etch_fgemm_end *end, etch_fgemm_ahead *ahead)
+static inline __attribute__((always_inline)) void turned(const int nv, const int n, int m, int skip, size_t k, const float *w, size_t ldw,
+                                                         const float *x, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
+                                                         etch_fgemm_ahead *ahead)
 {
     __m512 s[NV][16];
 #pragma GCC unroll 2
@@ -202,8 +207,8 @@ static inline __attribute__((always_inline)) void turned(const int nv, const int
     }
 }
 
-static void avx512_turned(int m, int n, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc, bool add, const etch_fgemm_end *end,
-                          etch_fgemm_ahead *ahead)
+static void avx512_turned(int m, int n, int skip, size_t k, const float *w, size_t ldw, const float *x, float *c, size_t ldc, bool add,
+                          const etch_fgemm_end *end, etch_fgemm_ahead *ahead)
 {
     if (m > 16 && n > FEW) turned(2, MR, m, skip, k, w, ldw, x, c, ldc, add, end, ahead);
     else if (m > 16) turned(2, FEW, m, skip, k, w, ldw, x, c, ldc, add, end, ahead);
@@ -211,7 +216,8 @@ static void avx512_turned(int m, int n, int skip, size_t k, const float *w, size
     else turned(1, FEW, m, skip, k, w, ldw, x, c, ldc, add, end, ahead);
 }
 
-static inline __attribute__((always_inline)) void rest_m(const int m, const float *x, size_t ldx, const float *w, size_t ldw, size_t k, float *out)
+static inline __attribute__((always_inline)) void rest_m(const int m, const float *x, size_t ldx, const float *w, size_t ldw, size_t k,
+                                                         float *out)
 {
     __m512 s[6][4];
 #pragma GCC unroll 6
@@ -246,7 +252,8 @@ static void avx512_rest(int m, const float *x, size_t ldx, const float *w, size_
     }
 }
 
-static inline __attribute__((always_inline)) void pack_columns(const etch_fgemm_type type, const void *w, size_t ldw, size_t n, size_t k, float *out)
+static inline __attribute__((always_inline)) void pack_columns(const etch_fgemm_type type, const void *w, size_t ldw, size_t n, size_t k,
+                                                               float *out)
 {
     if (n < NR) memset(out, 0, sizeof *out * k * NR);
     size_t j = 0, three = 3 * ldw;
@@ -284,6 +291,7 @@ static void avx512_pack_columns(etch_fgemm_type type, const void *w, size_t ldw,
     }
 }
 
-const etch_fgemm_kernels etch_fgemm__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, 512, avx512_tile_of, avx512_pack_rows, avx512_pack_columns, avx512_dots,
+const etch_fgemm_kernels etch_fgemm__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, 512, avx512_tile_of, avx512_pack_rows,
+                                                avx512_pack_columns, avx512_dots,
                                                  FEW, avx512_turned, avx512_rest };
 #endif

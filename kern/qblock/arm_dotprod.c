@@ -10,6 +10,6 @@
 #define NAME(f) dotprod_##f
 #include "kern/qblock/arm.inc"
 
-const etch_qblock_isa etch_qblock__dotprod = { "dotprod", ETCH_CPU_DOTPROD, MR, NR, dotprod_scales, dotprod_z_sums, dotprod_one_row, dotprod_panel,
-                                               dotprod_set_x, dotprod_tile, NULL };
+const etch_qblock_isa etch_qblock__dotprod = { "dotprod", ETCH_CPU_DOTPROD, MR, NR, dotprod_scales, dotprod_z_sums, dotprod_one_row,
+                                               dotprod_panel, dotprod_set_x, dotprod_tile, NULL };
 #endif

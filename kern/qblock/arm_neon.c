@@ -13,5 +13,6 @@
 #define NAME(f) neon_##f
 #include "kern/qblock/arm.inc"
 
-const etch_qblock_isa etch_qblock__neon = { "neon", ETCH_CPU_NEON, MR, NR, neon_scales, neon_z_sums, neon_one_row, neon_panel, neon_set_x, neon_tile, NULL };
+const etch_qblock_isa etch_qblock__neon = { "neon", ETCH_CPU_NEON, MR, NR, neon_scales, neon_z_sums, neon_one_row, neon_panel, neon_set_x,
+                                            neon_tile, NULL };
 #endif

@@ -177,7 +177,8 @@ static void one_task(void *user, size_t task, int worker)
     else for (; j < end; j += nr) some_columns(s, job, j + nr <= n ? j : n - nr, memory);
 }
 
-void etch_qblock_run(const etch_qblock_isa *isa, const etch_qblock_x *x, const etch_qblock_job *jobs, int n_jobs, etch_pool *pool, void *scratch)
+void etch_qblock_run(const etch_qblock_isa *isa, const etch_qblock_x *x, const etch_qblock_job *jobs, int n_jobs, etch_pool *pool,
+                     void *scratch)
 {
     if (!x->m) return;
     if (isa->many && x->m < isa->many->from) isa = isa->many->few;

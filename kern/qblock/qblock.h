@@ -1,8 +1,8 @@
 // Products of dynamically quantised activations (int8, a scale and zero point a row) and 4-bit weights in blocks, used where they lie.
 //
 // In: activations [m, k], weights [n, k] as XNNPACK's QBINT4 stores them. Out: fp32 [m, n]. One row reads the weights once, in the order of
-// memory; more rows share a panel of `nr` columns laid out in a worker's scratch. Every instruction set gives the same bits, for one row and
-// for many, because the order of roundings is fixed (fma: one rounding):
+// memory; more rows share a panel of `nr` columns laid out in a worker's scratch. Every instruction set gives the same bits, for one row
+// and for many, because the order of roundings is fixed (fma: one rounding):
 //   f = z_sum[j] * zero[i];  for each group b: f = fma(S, scale[j][b], f);  c = clamp(fma(f, x_scale[i], bias[j]), lo, hi)
 // where S = sum over the group of (nibble - 8) * x is an exact integer and z_sum[j] = - sum over b of scale[j][b] * sum (nibble - 8).
 // The official kernels take the same sums and the same steps; those of AVX2 keep several partial sums of f.
@@ -95,6 +95,7 @@ void etch_qblock_x_set(const etch_qblock_isa *isa, const etch_qblock_x *x, size_
 bool etch_qblock_fits(size_t k, size_t group);
 size_t etch_qblock_scratch(size_t k, int n_threads);
 // c of every job from x.
-void etch_qblock_run(const etch_qblock_isa *isa, const etch_qblock_x *x, const etch_qblock_job *jobs, int n_jobs, etch_pool *pool, void *scratch);
+void etch_qblock_run(const etch_qblock_isa *isa, const etch_qblock_x *x, const etch_qblock_job *jobs, int n_jobs, etch_pool *pool,
+                     void *scratch);
 
 #endif

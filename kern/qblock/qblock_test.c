@@ -1,5 +1,5 @@
-// In: random 4-bit blocks and activations of a grid of sizes, every supported row of kernels.def. Out: the same bits as the formula of qblock.h,
-// computed here with plain loops over unpacked values; zero tolerance.
+// In: random 4-bit blocks and activations of a grid of sizes, every supported row of kernels.def. Out: the same bits as the formula of
+// qblock.h, computed here with plain loops over unpacked values; zero tolerance.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,8 @@ typedef struct { size_t m, n, k, group; bool bias, extreme; } shape;
 
 static int nibble(const uint8_t *w, size_t k, size_t j, size_t p) { return (w[j * (k / 2) + p / 2] >> (p % 2 * 4) & 15) - 8; }
 
-static float expected(const shape *s, const uint8_t *w, const uint16_t *ws, const int8_t *q, float scale, int zero, float bias, size_t j, float lo, float hi)
+static float expected(const shape *s, const uint8_t *w, const uint16_t *ws, const int8_t *q, float scale, int zero, float bias, size_t j,
+                      float lo, float hi)
 {
     size_t groups = s->k / s->group;
     float z = 0;
@@ -62,9 +63,11 @@ static void check(const etch_qblock_isa *isa, etch_pool *pool, const shape *s)
         etch_qblock_run(isa, &x, &job, 1, pool, scratch);
         for (size_t i = 0; i < m; i++)
             for (size_t j = 0; j < n; j++) {
-                float want = expected(s, w, ws, q + i * k, 0.01f * (float)(i + 1), (int)(i * 37 % 256) - 128, s->bias ? bias[j] : 0, j, -500.0f, 600.0f);
+                float want = expected(s, w, ws, q + i * k, 0.01f * (float)(i + 1), (int)(i * 37 % 256) - 128, s->bias ? bias[j] : 0, j,
+                                      -500.0f, 600.0f);
                 if (etch_f32_bits(want) != etch_f32_bits(c[i * n + j]))
-                    fail_msg("%s %zux%zux%zu group %zu: [%zu, %zu] %.9g, not %.9g", isa->name, m, n, k, s->group, i, j, (double)c[i * n + j], (double)want);
+                    fail_msg("%s %zux%zux%zu group %zu: [%zu, %zu] %.9g, not %.9g", isa->name, m, n, k, s->group, i, j,
+                             (double)c[i * n + j], (double)want);
             }
     }
     free(w);
@@ -81,7 +84,8 @@ void test_kern_qblock__equals_the_formula(void **state)
 {
     (void)state;
     static const size_t ms[] = { 1, 2, 3, 4, 5, 7, 8, 9, 13, 35, 41, 52 }, ns[] = { 1, 7, 8, 9, 16, 31, 32, 48, 75, 97 };
-    static const struct { size_t k, group; } ks[] = { { 32, 32 }, { 96, 32 }, { 288, 32 }, { 64, 32 }, { 320, 32 }, { 64, 64 }, { 384, 128 }, { 160, 160 } };
+    static const struct { size_t k, group; } ks[] = { { 32, 32 }, { 96, 32 }, { 288, 32 }, { 64, 32 }, { 320, 32 }, { 64, 64 },
+                                                      { 384, 128 }, { 160, 160 } };
     etch_pool *pool = etch_pool_acquire(2);
     const etch_qblock_isa *isa;
     int tried = 0;

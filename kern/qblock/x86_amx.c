@@ -99,7 +99,8 @@ static void amx_panel(const uint8_t *w, size_t k, uint8_t *out)
 
 // `rows` is m or up to seven more: rows that nobody reads. Groups of one VL of columns follow those of another without a pause.
 static inline __attribute__((always_inline)) void amx_tile_of(const int rows, int m, const etch_qblock_cols *c, const uint8_t *w,
-                                                              const int8_t *q, const float *scale, const float *zero, float *out, size_t ldo)
+                                                              const int8_t *q, const float *scale, const float *zero, float *out,
+                                                              size_t ldo)
 {
     _Alignas(64) int32_t sums[RING][MR * VL];
     const size_t groups = c->k / c->group, all = NV * groups, bytes = c->group * MR;

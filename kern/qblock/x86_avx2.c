@@ -17,5 +17,6 @@
 #include "kern/qblock/x86_256.inc"
 #include "kern/qblock/x86_tile.inc"
 
-const etch_qblock_isa etch_qblock__avx2 = { "avx2", ETCH_CPU_AVX2, MR, NR, avx2_scales, avx2_z_sums, avx2_one_row, avx2_panel, avx2_set_x, avx2_tile, NULL };
+const etch_qblock_isa etch_qblock__avx2 = { "avx2", ETCH_CPU_AVX2, MR, NR, avx2_scales, avx2_z_sums, avx2_one_row, avx2_panel, avx2_set_x,
+                                            avx2_tile, NULL };
 #endif

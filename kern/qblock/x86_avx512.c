@@ -17,6 +17,6 @@
 #include "kern/qblock/x86_512.inc"
 #include "kern/qblock/x86_tile.inc"
 
-const etch_qblock_isa etch_qblock__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, avx512_scales, avx512_z_sums, avx512_one_row, avx512_panel, avx512_set_x,
-                                              avx512_tile, NULL };
+const etch_qblock_isa etch_qblock__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, avx512_scales, avx512_z_sums, avx512_one_row, avx512_panel,
+                                              avx512_set_x, avx512_tile, NULL };
 #endif

@@ -16,6 +16,6 @@
 #include "kern/qblock/x86_256.inc"
 #include "kern/qblock/x86_tile.inc"
 
-const etch_qblock_isa etch_qblock__avxvnni = { "avxvnni", ETCH_CPU_AVXVNNI, MR, NR, avxvnni_scales, avxvnni_z_sums, avxvnni_one_row, avxvnni_panel, avxvnni_set_x,
-                                               avxvnni_tile, NULL };
+const etch_qblock_isa etch_qblock__avxvnni = { "avxvnni", ETCH_CPU_AVXVNNI, MR, NR, avxvnni_scales, avxvnni_z_sums, avxvnni_one_row,
+                                               avxvnni_panel, avxvnni_set_x, avxvnni_tile, NULL };
 #endif

@@ -56,8 +56,8 @@ typedef struct etch_qgemm_bytes {
     // nr rows of weights -> [ceil(k / 64) * 16, nr, 4], zeros behind k; sums[r] of each row.
     void (*panel)(const int8_t *w, size_t ldw, size_t k, int8_t *out, int32_t *sums);
     // Sums of x[i * ldx + p] * panel - zero[i] * sums[r] + add[i], i < m <= mr, r < nr; floats or int32 at out + i * ldo + r.
-    void (*tile)(int m, const uint8_t *x, size_t ldx, size_t k, const int8_t *panel, const int32_t *sums, const int32_t *zero, const int32_t *add,
-                 const etch_qgemm_end *end, void *out, size_t ldo);
+    void (*tile)(int m, const uint8_t *x, size_t ldx, size_t k, const int8_t *panel, const int32_t *sums, const int32_t *zero,
+                 const int32_t *add, const etch_qgemm_end *end, void *out, size_t ldo);
 } etch_qgemm_bytes;
 
 // What an instruction set does beside its loops over bytes with `from` rows of activations and more. `begin` and `end` stand around a
@@ -65,8 +65,8 @@ typedef struct etch_qgemm_bytes {
 typedef struct etch_qgemm_many {
     size_t from;
     void (*begin)(void), (*end)(void);
-    void (*tile)(int m, const uint8_t *x, size_t ldx, size_t k, const int8_t *panel, const int32_t *sums, const int32_t *zero, const int32_t *add,
-                 const etch_qgemm_end *end, void *out, size_t ldo);
+    void (*tile)(int m, const uint8_t *x, size_t ldx, size_t k, const int8_t *panel, const int32_t *sums, const int32_t *zero,
+                 const int32_t *add, const etch_qgemm_end *end, void *out, size_t ldo);
 } etch_qgemm_many;
 
 // One row of kernels.def: the loops of one instruction set, of one kind or the other.

@@ -1,5 +1,5 @@
-// In: integer products of many shapes, every weight form, every supported row of kernels.def. Out: exact sums; floats within the rounding of
-// three operations.
+// In: integer products of many shapes, every weight form, every supported row of kernels.def. Out: exact sums; floats within the rounding
+// of three operations.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

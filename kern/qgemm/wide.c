@@ -24,8 +24,8 @@ static size_t x_bytes(size_t m, size_t k) { return etch_align_up(m * k * sizeof(
 
 size_t etch_qgemm__wide_scratch(size_t m, size_t k, int n_threads) { return x_bytes(m, k) + (size_t)n_threads * w_bytes(k); }
 
-// Rows [i, i + m) of activations against rows [j, j + n) of weights; `wide`: those as int16, or NULL (int8 as they lie, one row). n < NR: the
-// other rows of `wide` hold anything.
+// Rows [i, i + m) of activations against rows [j, j + n) of weights; `wide`: those as int16, or NULL (int8 as they lie, one row). n < NR:
+// the other rows of `wide` hold anything.
 static void one_tile(const work *s, size_t i, size_t m, size_t j, size_t n, const int16_t *wide)
 {
     const etch_qgemm *g = s->g;
