@@ -16,7 +16,7 @@ static int64_t constant(const etch_rt *rt, const char *name, int64_t def)
 static etch_status *check_logits(const etch_val *v)
 {
     bool ok = v->kind == ETCH_V_TENSOR && v->t->rank == 3 &&
-    (v->t->dtype == ETCH_F32 || v->t->dtype == ETCH_F16 || v->t->dtype == ETCH_BF16);
+              (v->t->dtype == ETCH_F32 || v->t->dtype == ETCH_F16 || v->t->dtype == ETCH_BF16);
     return ok ? NULL : ETCH_ERR(ETCH_UNSUPPORTED, "output 0 (logits) is not a float tensor [1, S, V]; 'etch inspect' shows the method");
 }
 

@@ -36,7 +36,7 @@ static etch_status *want_writer(const etch_pte *pte, const char *option)
             char name[128];
             etch_str base = etch_fb_get_str(t, ETCH_FB(Operator, name)), overload = etch_fb_get_str(t, ETCH_FB(Operator, overload));
             int n = base.len + overload.len > 100 ? 0
-            : snprintf(name, sizeof name, "%.*s.%.*s", ETCH_STR_ARGS(base), ETCH_STR_ARGS(overload));
+                    : snprintf(name, sizeof name, "%.*s.%.*s", ETCH_STR_ARGS(base), ETCH_STR_ARGS(overload));
             if (n > 0 && writes_caches(etch_str_of(name))) return NULL;
         }
     }
@@ -114,7 +114,7 @@ static etch_status *check_value(etch_rt_method *m, const etch_rt_value *v, bool 
     if (!c) return NULL;
     const etch_tensor *t = &v->tensor->t;
     bool same = v->home == c->home && t->dtype == ETCH_F32 && t->rank == 4 && !v->tensor->is_dynamic && !v->plain &&
-    v->home_capacity == c->home_bytes;
+                v->home_capacity == c->home_bytes;
     if (!same || (size_t)t->sizes[3].v != c->d || v->is_variable || v->is_input)
         return NO("a tensor of another form shares the memory of a cache");
     return NULL;

@@ -29,7 +29,7 @@ static etch_buf program(kind how)
     int q = prog_input(&p, prog_tensor(&p, ETCH_F32, 4, q_sizes, 0)), v = prog_input(&p, prog_tensor(&p, ETCH_F32, 4, v_sizes, 0));
     int start = prog_input(&p, prog_tensor(&p, ETCH_I64, 1, one, 0));
     int cache = prog_tensor(&p, ETCH_F32, 4, c_sizes, 0), dummy = prog_tensor(&p, ETCH_F32, 1, one, 0),
-    out = prog_output(&p, prog_tensor(&p, ETCH_F32, 4, q_sizes, 0));
+        out = prog_output(&p, prog_tensor(&p, ETCH_F32, 4, q_sizes, 0));
     int at = prog_int(&p, 0), other = prog_tensor(&p, ETCH_F32, 4, c_sizes, 0), yes = prog_bool(&p, true);
     etch_fbo t = etch_fbb_table(&p.b, ETCH_FB_Null), z = etch_fbb_table(&p.b, ETCH_FB_Double);
     int none = prog_value(&p, ETCH_FBU(KernelTypes, Null), t), zero = prog_value(&p, ETCH_FBU(KernelTypes, Double), z);
@@ -53,11 +53,11 @@ static etch_buf ring(void)
     etch_buf file = { 0 };
     prog_init(&p);
     int32_t q_sizes[] = { 1, N, H, D }, v_sizes[] = { 1, N, KV, D }, c_sizes[] = { 1, SLOTS, KV, D }, one[] = { 1 }, i_sizes[] = { 1, N },
-    m_sizes[] = { N, SLOTS };
+            m_sizes[] = { N, SLOTS };
     int q = prog_input(&p, prog_tensor(&p, ETCH_F32, 4, q_sizes, 0)), v = prog_input(&p, prog_tensor(&p, ETCH_F32, 4, v_sizes, 0));
     int indices = prog_input(&p, prog_tensor(&p, ETCH_I64, 2, i_sizes, 0)), mask = prog_input(&p, prog_tensor(&p, ETCH_F32, 2, m_sizes, 0));
     int cache = prog_tensor(&p, ETCH_F32, 4, c_sizes, 0), dummy = prog_tensor(&p, ETCH_F32, 1, one, 0),
-    out = prog_output(&p, prog_tensor(&p, ETCH_F32, 4, q_sizes, 0));
+        out = prog_output(&p, prog_tensor(&p, ETCH_F32, 4, q_sizes, 0));
     int at = prog_int(&p, 0), no = prog_bool(&p, false);
     etch_fbo t = etch_fbb_table(&p.b, ETCH_FB_Null), z = etch_fbb_table(&p.b, ETCH_FB_Double);
     int none = prog_value(&p, ETCH_FBU(KernelTypes, Null), t), zero = prog_value(&p, ETCH_FBU(KernelTypes, Double), z);

@@ -143,18 +143,18 @@ static inline const etch_op *prog__pick(prog_random *g)
 static inline bool prog__random_cache(prog_random *g)
 {
     int32_t kv = 1 + (int32_t)prog_take(&g->b, 2), group = 1 + (int32_t)prog_take(&g->b, 3), d = (int32_t)prog_take(&g->b, 40),
-    s = 1 + (int32_t)prog_take(&g->b, 20);
+            s = 1 + (int32_t)prog_take(&g->b, 20);
     int32_t slots = (int32_t)prog_take(&g->b, 80), q_sizes[] = { 1, s, kv * group, d }, v_sizes[] = { 1, s, kv, d },
-    c_sizes[] = { 1, slots, kv, d }, one[] = { 1 };
+            c_sizes[] = { 1, slots, kv, d }, one[] = { 1 };
     if (g->p.n_values + 12 > PROG_MAX || g->p.n_inputs > 5) return false;
     int q = prog_input(&g->p, prog_tensor(&g->p, ETCH_F32, 4, q_sizes, PROG_DYNAMIC)),
-    v = prog_input(&g->p, prog_tensor(&g->p, ETCH_F32, 4, v_sizes, PROG_DYNAMIC));
+        v = prog_input(&g->p, prog_tensor(&g->p, ETCH_F32, 4, v_sizes, PROG_DYNAMIC));
     int cache = prog_tensor(&g->p, ETCH_F32, 4, c_sizes, prog_take(&g->b, 8) == 7 ? PROG_DYNAMIC : 0),
-    dummy = prog_tensor(&g->p, ETCH_F32, 1, one, 0);
+        dummy = prog_tensor(&g->p, ETCH_F32, 1, one, 0);
     int out = prog_tensor(&g->p, ETCH_F32, 4, q_sizes, PROG_DYNAMIC), at = prog_int(&g->p, (int64_t)prog_take(&g->b, 90) - 2),
-    yes = prog_bool(&g->p, prog_take(&g->b, 2));
+        yes = prog_bool(&g->p, prog_take(&g->b, 2));
     int none = prog__null(g), zero = prog__leaf(g, ETCH_FBU(KernelTypes, Double), ETCH_FB_Double, 0, 0, false),
-    other = prog_take(&g->b, 8) == 7 ? v : cache;
+        other = prog_take(&g->b, 8) == 7 ? v : cache;
     PROG_CALL(&g->p, "llama::update_cache.out", v, cache, at, dummy, dummy);
     PROG_CALL(&g->p, "llama::custom_sdpa.out", q, cache, other, at, none, zero, yes, none, out, out);
     return true;

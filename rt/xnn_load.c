@@ -27,7 +27,7 @@ static etch_status *split(etch_span blob, etch_span *out_fb, etch_span *out_regi
     const uint8_t *p = blob.ptr;
     if (memcmp(p + 4, "XH00", 4)) return NULL;
     uint64_t fb_at = etch_fb_load_u32(p + 10), fb_len = etch_fb_load_u32(p + 14), at = etch_fb_load_u32(p + 18),
-    len = etch_fb_load_u64(p + 22);
+             len = etch_fb_load_u64(p + 22);
     if (fb_at > blob.len || fb_len > blob.len - fb_at || fb_len < 8)
         return BAD("XNNPACK payload: the flatbuffer leaves the %zu bytes", blob.len);
     if (at > blob.len || len > blob.len - at) return BAD("XNNPACK payload: the constants leave the %zu bytes", blob.len);
@@ -100,7 +100,7 @@ static etch_status *per_channel(loader *l, etch_xnn_value *v, etch_fb_table q)
     v->channel_dim = (int)dim;
     v->n_scales = (size_t)v->dims[dim];
     uint32_t at = etch_fb_get_u32(q, ETCH_FB(PerChannelQuant, scale_buffer_idx)),
-    n = etch_fb_get_u32(q, ETCH_FB(PerChannelQuant, num_scales));
+             n = etch_fb_get_u32(q, ETCH_FB(PerChannelQuant, num_scales));
     etch_span bytes;
     if (at) {
         if (n != v->n_scales) return BAD("%u scales for %zu channels", n, v->n_scales);
@@ -137,16 +137,16 @@ static etch_status *check_block_scales(const uint16_t *s, size_t n)
 static etch_status *per_group(loader *l, etch_xnn_value *v, etch_fb_table q)
 {
     int64_t group = etch_fb_get_i32(q, ETCH_FB(PerChannelGroupQuant, group_size)),
-    dim = etch_fb_get_i32(q, ETCH_FB(PerChannelGroupQuant, channel_dim));
+            dim = etch_fb_get_i32(q, ETCH_FB(PerChannelGroupQuant, channel_dim));
     if (v->rank != 2 || dim != 0) return BAD("blockwise weights need rank 2 and channel dimension 0");
     if (group < 32 || group % 32 || v->dims[1] % group)
         return BAD("blocks of %lld over rows of %lld", (long long)group, (long long)v->dims[1]);
     v->group = (size_t)group;
     v->n_scales = (size_t)(v->dims[0] * (v->dims[1] / group));
     uint32_t at = etch_fb_get_u32(q, ETCH_FB(PerChannelGroupQuant, scale_buffer_idx)),
-    n = etch_fb_get_u32(q, ETCH_FB(PerChannelGroupQuant, num_scales));
+             n = etch_fb_get_u32(q, ETCH_FB(PerChannelGroupQuant, num_scales));
     etch_fb_vec f32 = etch_fb_get_vec(q, ETCH_FB(PerChannelGroupQuant, scale)),
-    bf16 = etch_fb_get_vec(q, ETCH_FB(PerChannelGroupQuant, scale_bf16));
+                bf16 = etch_fb_get_vec(q, ETCH_FB(PerChannelGroupQuant, scale_bf16));
     const uint8_t *p;
     if (at) {
         if (n != v->n_scales) return BAD("%u scales for %zu blocks", n, v->n_scales);
@@ -237,7 +237,7 @@ static etch_status *load_value(loader *l, etch_fb_table xv, etch_xnn_value *v)
     memcpy(v->declared, v->dims, sizeof v->dims);
 
     uint32_t flags = etch_fb_get_u32(t, ETCH_FB(XNNTensorValue, flags)),
-    external = etch_fb_get_u32(t, ETCH_FB(XNNTensorValue, external_id));
+             external = etch_fb_get_u32(t, ETCH_FB(XNNTensorValue, external_id));
     uint32_t index = etch_fb_get_u32(t, ETCH_FB(XNNTensorValue, constant_buffer_idx));
     if (flags & ~3u) return BAD("flags 0x%x", flags);
     v->where = index ? XV_CONST : flags & 1 ? XV_INPUT : flags & 2 ? XV_OUTPUT : XV_INTERNAL;
@@ -302,8 +302,7 @@ static bool is_pointwise(const etch_xnn_node *n)
 {
     const etch_xnn_window *w = &n->win;
     return n->row->kind == XK_CONV && w->kh == 1 && w->kw == 1 && w->sh == 1 && w->sw == 1 && w->groups == 1 && !w->pad_top &&
-    !w->pad_right &&
-           !w->pad_bottom && !w->pad_left;
+           !w->pad_right && !w->pad_bottom && !w->pad_left;
 }
 
 // The official runtime quantises the input of a pointwise convolution pixel by pixel, whatever the payload says. (When another kind of

@@ -101,7 +101,7 @@ static void run_conv_int(etch_xnn_cx *cx, const etch_xnn_node *n, const etch_nhw
     const etch_xnn_value *in = etch_xnn__in(cx, n, 0), *w = etch_xnn__in(cx, n, 1), *out = etch_xnn__out(cx, n, 0);
     const etch_xnn_window *win = &n->win;
     int64_t k = g->kh * g->kw * win->group_in, oc = (int64_t)win->groups * win->group_out, pixels = g->n * g->oh * g->ow,
-    rows = block_rows(pixels, k);
+            rows = block_rows(pixels, k);
     bool is_static = is_static_q(in);
     filling f = { .g = g, .in = in, .k = k, .channels = win->group_in,
                   .qpatches = etch_xnn__take(cx, sizeof(int16_t) * (size_t)(rows * k)) };

@@ -70,7 +70,7 @@ static void turn_span(void *user, size_t from, size_t to)
     int last = b->rank - 1;
     for (size_t i = from; i < to; i++) {
         int64_t first = (int64_t)i % t->pieces * t->piece, n = b->dims[t->turned] - first, s = first * b->s[t->turned],
-        d = first * b->d[t->turned];
+                d = first * b->d[t->turned];
         size_t rest = i / (size_t)t->pieces;
         for (int k = last - 1; k >= 0; k--) {
             if (k == t->turned) continue;

@@ -14,7 +14,7 @@ static void one(const char *what, const etch_attention_isa *isa, int threads, si
                 bool causal, int layers, int cache)
 {
     size_t unit = cache ? 1 : sizeof(float), head = cache ? etch_cache_head_bytes(isa->loops[cache], n_k, d) : d, q_row = h * d,
-    k_row = cache ? 0 : kv * d;
+           k_row = cache ? 0 : kv * d;
     size_t layer = cache ? kv * head : n_k * k_row;
     float *q = malloc(n_q * q_row * sizeof *q), *out = malloc(n_q * q_row * sizeof *q), row[256];
     uint8_t *k = malloc(2 * layer * (size_t)layers * unit);
@@ -42,7 +42,7 @@ static void one(const char *what, const etch_attention_isa *isa, int threads, si
         best = t < best ? t : best;
     }
     double pairs = (double)n_q * (causal ? (double)(n_k - n_q) + (double)(n_q + 1) / 2 : (double)n_k),
-    macs = 2 * (double)(h * d) * layers * pairs;
+           macs = 2 * (double)(h * d) * layers * pairs;
     printf("%-8s %-7s %-7s %d threads: %8.3f ms, %6.1f Gflop/s, keys and values %5.1f GB/s\n", what, isa->name, etch_cache_name(cache),
            threads, best * 1e3, 2e-9 * macs / best, (double)(2 * layer * unit * (size_t)layers) / best * 1e-9);
     etch_pool_release(pool);

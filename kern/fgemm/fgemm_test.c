@@ -53,7 +53,7 @@ static void check(const etch_fgemm_kernels *kn, etch_pool *pool, const form *f)
 {
     size_t m = f->m, n = f->n, k = f->k, lda = k + 3, ldb = (f->nk ? k : n) + 1, ldc = n + 2, rows_b = f->nk ? n : k;
     float *a = malloc(4 * m * lda), *c = malloc(4 * m * ldc), *w = malloc(4 * (rows_b * ldb + 1)), *bias = malloc(4 * n),
-    *scale = malloc(4 * n);
+          *scale = malloc(4 * n);
     void *b = malloc(4 * (rows_b * ldb + 1)), *scratch = aligned_alloc(64, etch_fgemm_scratch(etch_pool_threads(pool)));
     for (size_t i = 0; i < m * lda; i++) a[i] = uniform();
     for (size_t i = 0; i < n; i++) {
@@ -107,7 +107,7 @@ void test_kern_fgemm__every_shape(void **state)
 {
     (void)state;
     static const size_t ms[] = { 1, 2, 3, 4, 5, 6, 7, 13, 14, 29, 50 }, ns[] = { 1, 3, 4, 8, 15, 16, 17, 32, 33, 47, 97 },
-    ks[] = { 0, 1, 7, 8, 16, 31, 64 };
+                        ks[] = { 0, 1, 7, 8, 16, 31, 64 };
     etch_pool *pool = etch_pool_acquire(2);
     const etch_fgemm_kernels *kn;
     for (int r = 0; (kn = etch_fgemm_row(r)); r++) {
