@@ -4,22 +4,10 @@
 #include "kern/attention/rows.h"
 #include "kern/attention/work.h"
 
-static const etch_attention_isa *const isas[] = {
-#define ISA(suffix, features) &etch_attention__##suffix,
-#include "kern/attention/kernels.def"
-#undef ISA
-    NULL,
-};
-
-const etch_attention_isa *etch_attention_row(int i) { return i >= 0 && (size_t)i < sizeof isas / sizeof *isas ? isas[i] : NULL; }
-
-const etch_attention_isa *etch_attention_select(unsigned features)
-{
-    const etch_attention_isa *best = isas[0];
-    for (size_t i = 0; isas[i]; i++)
-        if ((isas[i]->needs & features) == isas[i]->needs) best = isas[i];
-    return best;
-}
+#define FAMILY attention
+#define KIND isa
+#define ROWS "kern/attention/kernels.def"
+#include "kern/select.inc"
 
 const char *etch_cache_name(int id)
 {

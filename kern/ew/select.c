@@ -2,5 +2,6 @@
 #include "kern/ew/rows.h"
 
 #define FAMILY ew
+#define KIND kernels
 #define ROWS "kern/ew/kernels.def"
 #include "kern/select.inc"

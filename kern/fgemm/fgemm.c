@@ -11,22 +11,10 @@
 #include "base/num.h"
 #include "kern/fgemm/rows.h"
 
-static const etch_fgemm_kernels *const rows[] = {
-#define KERNELS(suffix, features) &etch_fgemm__##suffix,
-#include "kern/fgemm/kernels.def"
-#undef KERNELS
-    NULL,
-};
-
-const etch_fgemm_kernels *etch_fgemm_row(int i) { return i >= 0 && (size_t)i < sizeof rows / sizeof *rows ? rows[i] : NULL; }
-
-const etch_fgemm_kernels *etch_fgemm_select(unsigned features)
-{
-    const etch_fgemm_kernels *best = rows[0];
-    for (size_t i = 0; rows[i]; i++)
-        if ((rows[i]->needs & features) == rows[i]->needs) best = rows[i];
-    return best;
-}
+#define FAMILY fgemm
+#define KIND kernels
+#define ROWS "kern/fgemm/kernels.def"
+#include "kern/select.inc"
 
 #define KC ((size_t)ETCH_FGEMM_MAX_KC)
 #define MC ((size_t)252)   // at most; the blocks of a matrix are equally high

@@ -2,5 +2,6 @@
 #include "kern/nhwc/rows.h"
 
 #define FAMILY nhwc
+#define KIND kernels
 #define ROWS "kern/nhwc/kernels.def"
 #include "kern/select.inc"

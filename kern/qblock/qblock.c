@@ -10,22 +10,10 @@
 #include "kern/qblock/rows.h"
 #include "kern/simd/ahead.h"
 
-static const etch_qblock_isa *const isas[] = {
-#define ISA(suffix, features) &etch_qblock__##suffix,
-#include "kern/qblock/kernels.def"
-#undef ISA
-    NULL,
-};
-
-const etch_qblock_isa *etch_qblock_isa_row(int i) { return i >= 0 && (size_t)i < sizeof isas / sizeof *isas ? isas[i] : NULL; }
-
-const etch_qblock_isa *etch_qblock_select(unsigned features)
-{
-    const etch_qblock_isa *best = isas[0];
-    for (size_t i = 0; isas[i]; i++)
-        if ((isas[i]->needs & features) == isas[i]->needs) best = isas[i];
-    return best;
-}
+#define FAMILY qblock
+#define KIND isa
+#define ROWS "kern/qblock/kernels.def"
+#include "kern/select.inc"
 
 bool etch_qblock_fits(size_t k, size_t group) { return k && group && k % group == 0 && group % ETCH_QBLOCK == 0; }
 

@@ -87,7 +87,7 @@ typedef struct etch_qblock_isa {
 
 // The last row of kernels.def that `features` allow; and all rows, for tests and benches (NULL beyond the last).
 const etch_qblock_isa *etch_qblock_select(unsigned features);
-const etch_qblock_isa *etch_qblock_isa_row(int i);
+const etch_qblock_isa *etch_qblock_row(int i);
 
 // Row i from k plain int8 values.
 void etch_qblock_x_set(const etch_qblock_isa *isa, const etch_qblock_x *x, size_t i, const int8_t *q, float scale, int32_t zero);

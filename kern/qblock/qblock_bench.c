@@ -66,7 +66,7 @@ int main(void)
 {
     const etch_qblock_isa *isa;
     printf("clock %.2f GHz\n", clock_rate() * 1e-9);
-    for (int r = 0; (isa = etch_qblock_isa_row(r)); r++) {
+    for (int r = 0; (isa = etch_qblock_row(r)); r++) {
         if ((isa->needs & etch_cpu_features()) != isa->needs) continue;
         one(isa, 1, 576, 576);
         one(isa, 1, 576, 1536);

@@ -89,7 +89,7 @@ void test_kern_qblock__equals_the_formula(void **state)
     etch_pool *pool = etch_pool_acquire(2);
     const etch_qblock_isa *isa;
     int tried = 0;
-    for (int r = 0; (isa = etch_qblock_isa_row(r)); r++) {
+    for (int r = 0; (isa = etch_qblock_row(r)); r++) {
         if ((isa->needs & etch_cpu_features()) != isa->needs) continue;
         for (size_t a = 0; a < sizeof ms / sizeof *ms; a++)
             for (size_t b = 0; b < sizeof ns / sizeof *ns; b++)

@@ -7,22 +7,10 @@
 
 #define NR ETCH_QGEMM_NR
 
-static const etch_qgemm_isa *const isas[] = {
-#define ISA(suffix, features) &etch_qgemm__##suffix,
-#include "kern/qgemm/kernels.def"
-#undef ISA
-    NULL,
-};
-
-const etch_qgemm_isa *etch_qgemm_row(int i) { return i >= 0 && (size_t)i < sizeof isas / sizeof *isas ? isas[i] : NULL; }
-
-const etch_qgemm_isa *etch_qgemm_select(unsigned features)
-{
-    const etch_qgemm_isa *best = isas[0];
-    for (size_t i = 0; isas[i]; i++)
-        if ((isas[i]->needs & features) == isas[i]->needs) best = isas[i];
-    return best;
-}
+#define FAMILY qgemm
+#define KIND isa
+#define ROWS "kern/qgemm/kernels.def"
+#include "kern/select.inc"
 
 static inline void put(const etch_qgemm *g, size_t i, size_t j, int64_t sum)
 {

@@ -2,5 +2,6 @@
 #include "kern/transpose/rows.h"
 
 #define FAMILY transpose
+#define KIND kernels
 #define ROWS "kern/transpose/kernels.def"
 #include "kern/select.inc"
