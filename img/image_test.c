@@ -127,6 +127,7 @@ void test_img_image__refuses_fields(void **state)
     refused("{\"size\": {\"height\": 0, \"width\": 4}}", "'size' has a side");
     refused("{\"resample\": 4}", "'resample' is not 0");
     refused("{\"do_normalize\": true, \"image_mean\": [0, 0, 0]}", "'image_std' is missing");
+    refused("{\"do_normalize\": true, \"image_mean\": null, \"image_std\": [1, 1, 1]}", "'image_std' is missing");
     refused("{\"do_normalize\": true, \"image_mean\": [0, 0, 0], \"image_std\": [1, 0, 1]}", "has a zero");
     refused("{\"image_mean\": [0, 0]}", "no list of three numbers");
     refused("{\"do_center_crop\": true}", "'crop_size' is missing");

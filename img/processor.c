@@ -71,7 +71,7 @@ static bool says_nothing(const char *key, const json_t *v)
     return json_is_null(v) || json_is_false(v);
 }
 
-static etch_status *field(const char *key, const json_t *v, etch_processor *p, bool *resample)
+static etch_status *field(const char *key, const json_t *v, etch_processor *p)
 {
     const struct { const char *name; bool *to; } flags[] = { { "do_resize", &p->resize }, { "do_center_crop", &p->crop },
                                                              { "do_rescale", &p->rescale },
@@ -91,17 +91,22 @@ static etch_status *field(const char *key, const json_t *v, etch_processor *p, b
         if (!json_is_integer(v) || json_integer_value(v) < ETCH_NEAREST || json_integer_value(v) > ETCH_BICUBIC)
             return wrong(key, "is not 0 (nearest), 1 (Lanczos), 2 (bilinear) or 3 (bicubic)");
         p->resample = (etch_resample)json_integer_value(v);
-        *resample = true;
         return NULL;
     }
     return says_nothing(key, v) ? NULL : wrong(key, "is not supported: prepare the image elsewhere, and give it as --inputs");
 }
 
-static etch_status *check(const json_t *o, const etch_processor *p, bool resample)
+static bool has(const json_t *o, const char *key)
 {
-    if (p->resize && (!json_object_get(o, "size") || !resample)) return wrong("do_resize", "is true, but 'size' or 'resample' is missing");
+    const json_t *v = json_object_get(o, key);
+    return v && !json_is_null(v);
+}
+
+static etch_status *check(const json_t *o, const etch_processor *p)
+{
+    if (p->resize && (!has(o, "size") || !has(o, "resample"))) return wrong("do_resize", "is true, but 'size' or 'resample' is missing");
     if (p->crop && !p->crop_height) return wrong("do_center_crop", "is true, but 'crop_size' is missing");
-    if (p->normalize && (!json_object_get(o, "image_mean") || !json_object_get(o, "image_std")))
+    if (p->normalize && (!has(o, "image_mean") || !has(o, "image_std")))
         return wrong("do_normalize", "is true, but 'image_mean' or 'image_std' is missing");
     for (int i = 0; p->normalize && i < 3; i++)
         if (p->std[i] == 0) return wrong("image_std", "has a zero");
@@ -116,13 +121,12 @@ etch_status *etch_processor_parse(etch_span json, etch_processor *out)
     json_t *o = json_loadb((const char *)json.ptr, json.len, JSON_REJECT_DUPLICATES, &error), *v;
     if (!o) return ETCH_ERR(ETCH_INVALID, "line %d: %s", error.line, error.text);
     const char *key;
-    bool resample = false;
     etch_status *s = json_is_object(o) ? NULL : ETCH_ERR(ETCH_INVALID, "this is no JSON object");
     if (!s) json_object_foreach(o, key, v) {
-        s = field(key, v, out, &resample);
+        s = field(key, v, out);
         if (s) break;
     }
-    if (!s) s = check(o, out, resample);
+    if (!s) s = check(o, out);
     json_decref(o);
     return s;
 }
