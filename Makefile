@@ -29,8 +29,10 @@ test-isa:
 	@sh tools/setup.sh isa
 	@sh tools/isa/run.sh $(BUILD)
 
-# Every fuzz target for FUZZ_SECONDS.
+# Every fuzz target for FUZZ_SECONDS; FUZZ_SEED=N repeats a run (0: another one each time).
 FUZZ_SECONDS ?= 60
+FUZZ_SEED ?= 0
+export FUZZ_SEED
 fuzz:
 	@sh tools/setup.sh fuzz
 	@CC=clang cmake -S . -B $(BUILD)-fuzz -G Ninja -DETCH_FUZZ=ON -DETCH_TRACE=OFF >/dev/null

@@ -46,6 +46,9 @@ static void clip(int64_t first, int64_t k, int64_t n, int64_t *a, int64_t *b)
     *b = first + k < n ? first + k : n;
 }
 
+// The first tap of a window at `first` that lies in the input: those before it, of which padding may ask for billions, are skipped.
+static int64_t first_tap(int64_t first, int64_t dilation) { return first < 0 ? (-first + dilation - 1) / dilation : 0; }
+
 // max_pool2d_with_indices(self, kernel_size, stride, padding, dilation, ceil_mode) -> out, indices. The first of equal values, NaN wins.
 KERNEL(max_pool2d_with_indices)
 {
@@ -60,16 +63,11 @@ KERNEL(max_pool2d_with_indices)
     ETCH_TRY(pair(args, n_args, 3, (int64_t[2]){ 0, 0 }, 0, g.p));
     ETCH_TRY(pair(args, n_args, 4, (int64_t[2]){ 1, 1 }, 1, g.d));
     for (int64_t i = 0, n = etch_numel(outs[0]); i < n; i++) {
-        int64_t ox = i % g.ow, oy = i / g.ow % g.oh, pl = i / g.ow / g.oh, best = -1;
+        int64_t pl = i / g.ow / g.oh, best = -1, y0 = i / g.ow % g.oh * g.s[0] - g.p[0], x0 = i % g.ow * g.s[1] - g.p[1];
         double top = -INFINITY;
-        for (int64_t ky = 0; ky < g.k[0]; ky++) {
-            int64_t y = oy * g.s[0] - g.p[0] + ky * g.d[0];
-            if (y < 0) continue;
-            if (y >= g.h) break;
-            for (int64_t kx = 0; kx < g.k[1]; kx++) {
-                int64_t x = ox * g.s[1] - g.p[1] + kx * g.d[1];
-                if (x < 0) continue;
-                if (x >= g.w) break;
+        for (int64_t ky = first_tap(y0, g.d[0]); ky < g.k[0] && y0 + ky * g.d[0] < g.h; ky++) {
+            for (int64_t kx = first_tap(x0, g.d[1]); kx < g.k[1] && x0 + kx * g.d[1] < g.w; kx++) {
+                int64_t y = y0 + ky * g.d[0], x = x0 + kx * g.d[1];
                 double v = at(t, &g, pl, y, x);
                 if (best < 0 || v > top || v != v) top = v, best = y * g.w + x;
             }

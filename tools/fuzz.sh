@@ -1,6 +1,6 @@
 #!/bin/sh
 # fuzz.sh BUILD SECONDS [TARGET]: runs every fuzz target of BUILD, or one, for SECONDS; as many at a time as there are cores. Seeds are the
-# test data, and official programs where the reference folder is present.
+# test data, and official programs where the reference folder is present. FUZZ_SEED fixes where it goes, so that a failure comes again.
 set -eu
 build=$1
 seconds=$2
@@ -55,7 +55,7 @@ fuzz-st-*) seeds "$root"/tests/families/*/golden.safetensors "$reference"/offici
 esac
 set +e
 # shellcheck disable=SC2086
-"$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 -verbosity=0 $options \
+"$target" -seed="${FUZZ_SEED:-0}" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 -verbosity=0 $options \
     -artifact_prefix="$build/$name-" "$corpus"
 status=$?
 rm -rf "$corpus"

@@ -634,6 +634,7 @@ def images():
     case("aten::conv3d", R("f32", 1, 2, 4, 5, 6), R("f32", 3, 2, 2, 2, 2), None)
     case("aten::im2col", y, [3, 2], [1, 2], [1, 0], [2, 1])
     case("aten::max_pool2d_with_indices", y, [3, 2], [2, 2], [1, 1], [1, 1], True)
+    case("aten::max_pool2d_with_indices", torch.full((1, 1, 1, 1), 1.5), [2147483646, 1], [1, 1], [1073741823, 0])
     case("aten::max_pool2d_with_indices", R("bf16", 1, 2, 5, 5), [2, 2], [1, 1], [0, 0], [2, 1])
     case("aten::avg_pool2d", y, [3, 2], [2, 2], [1, 1], True, True)
     case("aten::avg_pool2d", y, [3, 3], [2, 2], [1, 1], False, False)
