@@ -239,6 +239,9 @@ def bench_and_profile_measure_what_ran(tmp):
     assert r["threads"] == 1 and r["read_bytes_per_s"] > 1e8 and r["peak_anonymous_bytes"] > 1e4, r
     assert 0 < r["load_ms"] < r["load_to_first_token_ms"], r
     assert [d["context"] for d in r["decode"]][0] == 0 and all(d["tokens"] == 3 and d["tokens_per_s"] > 0 for d in r["decode"]), r
+    near, far = r["decode"]
+    assert "of_empty" not in near and far["context"] > 0, r
+    assert abs(far["of_empty"] - far["tokens_per_s"] / near["tokens_per_s"]) < 1e-3 * far["of_empty"], r
     assert all(p["ms"]["min"] <= p["ms"]["p50"] <= p["ms"]["max"] for p in r["prefill"]) and r["prefill"], r
     rows = json.loads(ok("inspect", pte, "--json").stdout)
     linears = sum(d["nodes"].get("XNNFullyConnected", 0) for m in rows["methods"] for d in m["delegates"])
@@ -258,7 +261,7 @@ def bench_and_profile_measure_what_ran(tmp):
             assert any(s["ts"] <= e["ts"] + 1e-3 and e["ts"] + e["dur"] <= s["ts"] + s["dur"] + 1e-3 and s["name"] == "delegate"
                        for s in steps), e
     assert "share" in ok("profile", pte, "--shapes", "1x1,1", "--by", "step", "--top", "3").stdout
-    assert "tokens/s" in ok("bench", pte, "--runs", "1", "--tokens", "1").stdout
+    assert re.search(r"@ +[1-9]\d* .* tokens/s, +\d+ % of @0 ", ok("bench", pte, "--runs", "1", "--tokens", "1").stdout)
     assert "forward(i64[1, 2], i64[2])" in ok("bench", pte, "--method", "forward", "--shapes", "1x2,2", "--runs", "1").stdout
     refused("bench", pte, "--method", "forward", "--shapes", "1x2", says=["--shapes", "input 1"], code=2)
     assert "share" in ok("profile", pte, "--shapes", "1x1,1", "--position", "5").stdout
