@@ -424,6 +424,8 @@ def what_cannot_be_traced_is_named_with_its_source_line(tmp):
                              ("xlnet", "text-generation", ["mems.0", "before the first token"]),
                              ("dbrx", "text-generation", ["aten::nonzero", "modeling_dbrx.py:"]),
                              ("prophetnet", "text-generation", ["modeling_prophetnet.py:", "first tokens of a text", "u0 == 0"]),
+                             ("prophetnet", "text2text-generation", ["modeling_prophetnet.py:", "first tokens of a text",
+                                                                     "--task feature-extraction"]),
                              ("roformer", "text-generation", ["RoFormerLayer", '"is_decoder": true', "fill-mask"])):
         model, out = weights.write_model(name, os.path.join(tmp, name), refused_models), os.path.join(tmp, "out")
         refused("export", "--model", model, "--task", task, "--recipe", "portable", "-o", out, says=says, no_file=out)

@@ -91,7 +91,8 @@ def notes(guards, text):
         failing, always = _exceptions(guard, ranges)
         if always:
             raise TraceError(f"{where}: the model computes the first tokens of a text in another way than the later ones (traced with "
-                             f"{guard}), and a program has one way", kind="unsupported")
+                             f"{guard}), and a program has one way: none of the generating tasks can export it (--task feature-extraction "
+                             "exports the encoder of an encoder-decoder model)", kind="unsupported")
         if failing:
             example = _example(failing[0], text)
             said.append(f"traced with {guard} (at {where}), which does not hold for {example}: compare there with the model itself")

@@ -13,11 +13,15 @@ import os
 import torch
 
 from etch_trace import assumptions, cache_shapes, metadata, method, model
+from etch_trace.growing_cache import FilledLayer
 from etch_trace.report import TraceError
 
 MAX_SEQ_LEN = 1024
 MAX_HIDDEN = 4096
 EXAMPLE = 10
+# The decoder's own keys and values: padded to their length, with the position as a tensor; the same, with the position as a number, for
+# models that compute sizes with it; the filled part only, for those whose positions count what the cache shows.
+CACHES = ("padded", "counting", "growing")
 
 
 def _counting_layer(length):
@@ -34,18 +38,21 @@ def _counting_layer(length):
 
 
 class Decoder(torch.nn.Module):
-    def __init__(self, whole, length, encoded, counting=False):
-        """encoded: the class of what the encoder returns; counting: the cache tells its position as a number."""
+    def __init__(self, whole, length, encoded, cache):
+        """encoded: the class of what the encoder returns; cache: one of CACHES."""
         super().__init__()
-        self.model, self.encoded, self.counting = whole, encoded, counting
+        self.model, self.encoded, self.cache = whole, encoded, cache
         self.dtype, self.config, self.length = whole.dtype, whole.config, length
         self.layers = self._layers()
 
-    def _layers(self):
-        from transformers.cache_utils import StaticCache, StaticLayer
+    def _layers(self, is_trial=False):
+        from transformers.cache_utils import DynamicLayer, StaticCache, StaticLayer
 
         kinds = StaticCache(config=self.config.get_text_config(decoder=True), max_cache_len=self.length).layers
-        return [_counting_layer(self.length) if self.counting else StaticLayer(self.length) for _ in kinds]
+        if is_trial and self.cache == "growing":
+            return [DynamicLayer() for _ in kinds]
+        make = {"padded": StaticLayer, "counting": _counting_layer, "growing": FilledLayer}[self.cache]
+        return [make(self.length) for _ in kinds]
 
     def _call(self, layers, ids, states):
         from transformers.cache_utils import Cache, DynamicCache, EncoderDecoderCache
@@ -59,7 +66,7 @@ class Decoder(torch.nn.Module):
         """Sizes of the cache by a trial call, then zeros under the names that the program's state has."""
         from torch import _C
 
-        trial = self._layers()
+        trial = self._layers(is_trial=True)
         _C.method("trial")
         with torch.compiler.exporting():
             self._call(trial, _C.input("decoder_input_ids", torch.int64, [1, 1]),
@@ -72,13 +79,15 @@ class Decoder(torch.nn.Module):
                                       torch.zeros((1, seen.values.shape[1], 0, seen.values.shape[3]), dtype=self.dtype))
             self.register_buffer(f"self_attention_key_cache_{i}", layer.keys, persistent=False)
             self.register_buffer(f"self_attention_value_cache_{i}", layer.values, persistent=False)
-            self.register_buffer(f"cumulative_length_{i}", layer.cumulative_length, persistent=False)
+            if self.cache != "growing":
+                self.register_buffer(f"cumulative_length_{i}", layer.cumulative_length, persistent=False)
 
     def forward(self, decoder_input_ids, encoder_hidden_states, cache_position):
-        past = assumptions.start(cache_position, self.length) if self.counting else 0
+        past = 0 if self.cache == "padded" else assumptions.start(cache_position, self.length)
         for layer in self.layers:
             layer.past = past
-            layer.cumulative_length.copy_(cache_position[0])
+            if self.cache != "growing":
+                layer.cumulative_length.copy_(cache_position[0])
         return self._call(self.layers, decoder_input_ids, encoder_hidden_states)
 
 
@@ -121,18 +130,17 @@ class Seq2SeqLMExportableModule:
         return name, (torch.int64, [1, _C.symbol("s0", 1, longest, min(EXAMPLE, longest))])
 
     def trace(self):
-        """A decoder that computes sizes with its position is traced again, with the position as a number."""
+        """With the first of CACHES that the decoder's code can do with; the first one's reason when none is."""
         from torch import _C
 
-        try:
-            return self._trace(counting=False)
-        except Exception as error:
-            first = error
-        _C.begin()
-        try:
-            self._trace(counting=True)
-        except Exception:
-            raise first from None
+        first = None
+        for cache in CACHES:
+            _C.begin()
+            try:
+                return self._trace(cache)
+            except Exception as error:
+                first = first or error
+        raise first from None
 
     def _encoded(self):
         """The class of what the encoder returns, from a trial call."""
@@ -155,10 +163,10 @@ class Seq2SeqLMExportableModule:
         with torch.compiler.exporting():
             return self.encoder(**inputs, **mask)
 
-    def _trace(self, counting):
+    def _trace(self, cache):
         from torch import _C
 
-        decoder = Decoder(self.model, self.length, self._encoded(), counting).eval()
+        decoder = Decoder(self.model, self.length, self._encoded(), cache).eval()
         width = getattr(self.text, "d_model", None) or self.text.hidden_size
         decoder.initialize(width)
         method.state(decoder)
