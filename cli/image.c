@@ -31,18 +31,16 @@ static void narrow(float *x, size_t n, etch_dtype to)
     }
 }
 
-static etch_status *set(etch_rt_method *m, int i, const char *config, const char *image)
+static etch_status *set(etch_rt_method *m, int i, const etch_processor *p, const char *config, const char *image)
 {
-    etch_processor p;
     etch_image picture;
     etch_tensor t = { .dtype = etch_rt_input(m, i)->t->dtype, .rank = 4, .sizes = { etch_dim_of(1), etch_dim_of(3) } };
     const int64_t height = etch_rt_input(m, i)->t->sizes[2].v, width = etch_rt_input(m, i)->t->sizes[3].v;
     float *values = NULL;
     int h = 0, w = 0;
     if (t.dtype == ETCH_F64) return ETCH_ERR(ETCH_UNSUPPORTED, "--image: the program takes pixels in float64");
-    ETCH_TRY(etch_processor_read(config, &p));
     ETCH_TRYF(etch_image_read(image, &picture), "--image");
-    etch_status *s = etch_processor_run(&p, &picture, &h, &w, &values);
+    etch_status *s = etch_processor_run(p, &picture, &h, &w, &values);
     if (s) s = etch_status_frame(s, __FILE__, __LINE__, "--image %s", image);
     if (!s && !etch_rt_input_is_dynamic(m, i) && (h != height || w != width))
         s = ETCH_ERR(ETCH_INVALID, "--image %s: %s makes %d x %d pixels of it, and the program was exported for %lld x %lld (--image_size)",
@@ -63,16 +61,18 @@ static etch_status *set(etch_rt_method *m, int i, const char *config, const char
 
 etch_status *etch_cli_set_image(etch_rt_method *m, const char *pte, const char *image, int *out_input)
 {
-    char config[4608];
+    char folder[4608], config[4672];
+    etch_processor p;
     *out_input = 0;
     while (*out_input < etch_rt_n_inputs(m) && !takes_pixels(etch_rt_input(m, *out_input))) ++*out_input;
     if (*out_input == etch_rt_n_inputs(m))
         return ETCH_ERR(ETCH_USAGE, "--image: this method has no input for pixels, [1, 3, height, width]");
-    ETCH_TRY(beside(pte, "preprocessor_config.json", config, sizeof config));
-    if (!etch_file_exists(config))
-        return ETCH_ERR(ETCH_NOT_FOUND, "--image: there is no %s, which says how the model's images are prepared (an export copies it from "
-                        "the model's folder)", config);
-    return set(m, *out_input, config, image);
+    ETCH_TRY(beside(pte, "", folder, sizeof folder));
+    etch_status *s = etch_processor_find(folder, config, sizeof config, &p);
+    if (s && etch_status_code(s) == ETCH_NOT_FOUND)
+        s = etch_status_frame(s, __FILE__, __LINE__, "--image: no file says how the model's images are prepared (an export copies it from "
+                              "the model's folder)");
+    return s ? s : set(m, *out_input, &p, config, image);
 }
 
 static void print_likeliest(const etch_tensor *t, const json_t *labels)

@@ -80,7 +80,7 @@ void test_img_image__processors(void **state)
     const char *name;
     etch_image image;
     must(etch_image_read(data("photo.ppm"), &image));
-    assert_int_equal(json_object_size(configs), 7);
+    assert_int_equal(json_object_size(configs), 9);
     json_object_foreach(configs, name, c) {
         char *text = json_dumps(c, 0);
         etch_processor p;
@@ -123,6 +123,9 @@ void test_img_image__refuses_fields(void **state)
     refused("{\"do_resize\": true, \"resample\": 2}", "'size' or 'resample' is missing");
     refused("{\"do_resize\": true, \"size\": {\"height\": 3, \"width\": 4}}", "'size' or 'resample' is missing");
     refused("{\"size\": 224}", "'size' is a number");
+    refused("{\"size\": 224, \"default_to_square\": null}", "'size' is a number");
+    refused("{\"size\": 0, \"default_to_square\": true}", "'size' has a side");
+    refused("{\"size\": [3, 4], \"default_to_square\": true}", "'size' is neither");
     refused("{\"size\": {\"shortest_edge\": 3, \"longest_edge\": 4}}", "'longest_edge'");
     refused("{\"size\": {\"height\": 0, \"width\": 4}}", "'size' has a side");
     refused("{\"resample\": 4}", "'resample' is not 0");

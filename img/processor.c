@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -28,8 +29,7 @@ static etch_status *size(const char *key, const json_t *v, int *height, int *wid
 {
     const json_t *h = json_object_get(v, "height"), *w = json_object_get(v, "width"), *s = json_object_get(v, "shortest_edge"), *m;
     const char *name;
-    if (!json_is_object(v))
-        return wrong(key, "is a number, which models read differently: {\"height\", \"width\"} or {\"shortest_edge\"} say it");
+    if (!json_is_object(v)) return wrong(key, "is neither an object nor a number");
     json_object_foreach((json_t *)(uintptr_t)v, name, m) {
         if (!json_is_null(m) && m != h && m != w && m != s)
             return ETCH_ERR(ETCH_UNSUPPORTED, "'%s' has '%s', which is not supported", key, name);
@@ -40,6 +40,19 @@ static etch_status *size(const char *key, const json_t *v, int *height, int *wid
     }
     if (s && shortest) return side(key, s, shortest);
     return wrong(key, shortest ? "has neither height and width nor shortest_edge" : "has no height and width");
+}
+
+// A number is both sides or the shorter one: a class of transformers has its own default, which a file may say, too.
+static etch_status *resized_size(const char *key, const json_t *v, const json_t *is_square, etch_processor *p)
+{
+    if (!json_is_integer(v)) return size(key, v, &p->height, &p->width, &p->shortest_edge);
+    if (!json_is_boolean(is_square))
+        return wrong(key, "is a number, which models read differently: write {\"height\": N, \"width\": N} or {\"shortest_edge\": N} in "
+                          "its place, or beside it \"default_to_square\", as the model's processor in transformers has it");
+    if (json_is_false(is_square)) return side(key, v, &p->shortest_edge);
+    ETCH_TRY(side(key, v, &p->height));
+    p->width = p->height;
+    return NULL;
 }
 
 static etch_status *crop_size(const char *key, const json_t *v, etch_processor *p)
@@ -71,7 +84,7 @@ static bool says_nothing(const char *key, const json_t *v)
     return json_is_null(v) || json_is_false(v);
 }
 
-static etch_status *field(const char *key, const json_t *v, etch_processor *p)
+static etch_status *field(const json_t *all, const char *key, const json_t *v, etch_processor *p)
 {
     const struct { const char *name; bool *to; } flags[] = { { "do_resize", &p->resize }, { "do_center_crop", &p->crop },
                                                              { "do_rescale", &p->rescale },
@@ -79,7 +92,7 @@ static etch_status *field(const char *key, const json_t *v, etch_processor *p)
     if (json_is_null(v)) return NULL;
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (!strcmp(key, flags[i].name)) return flag(key, v, flags[i].to);
-    if (!strcmp(key, "size")) return size(key, v, &p->height, &p->width, &p->shortest_edge);
+    if (!strcmp(key, "size")) return resized_size(key, v, json_object_get(all, "default_to_square"), p);
     if (!strcmp(key, "crop_size")) return crop_size(key, v, p);
     if (!strcmp(key, "image_mean")) return numbers(key, v, p->mean);
     if (!strcmp(key, "image_std")) return numbers(key, v, p->std);
@@ -114,31 +127,59 @@ static etch_status *check(const json_t *o, const etch_processor *p)
     return NULL;
 }
 
+static etch_status *from_object(const json_t *o, etch_processor *out)
+{
+    const char *key;
+    json_t *v;
+    if (!json_is_object(o)) return ETCH_ERR(ETCH_INVALID, "this is no JSON object");
+    *out = (etch_processor){ .rescale = true, .factor = 1 / 255.0, .std = { 1, 1, 1 } };
+    json_object_foreach((json_t *)(uintptr_t)o, key, v) ETCH_TRY(field(o, key, v, out));
+    return check(o, out);
+}
+
+static etch_status *load(etch_span json, json_t **out)
+{
+    json_error_t error;
+    *out = json_loadb((const char *)json.ptr, json.len, JSON_REJECT_DUPLICATES, &error);
+    return *out ? NULL : ETCH_ERR(ETCH_INVALID, "line %d: %s", error.line, error.text);
+}
+
 etch_status *etch_processor_parse(etch_span json, etch_processor *out)
 {
-    *out = (etch_processor){ .rescale = true, .factor = 1 / 255.0, .std = { 1, 1, 1 } };
-    json_error_t error;
-    json_t *o = json_loadb((const char *)json.ptr, json.len, JSON_REJECT_DUPLICATES, &error), *v;
-    if (!o) return ETCH_ERR(ETCH_INVALID, "line %d: %s", error.line, error.text);
-    const char *key;
-    etch_status *s = json_is_object(o) ? NULL : ETCH_ERR(ETCH_INVALID, "this is no JSON object");
-    if (!s) json_object_foreach(o, key, v) {
-        s = field(key, v, out);
-        if (s) break;
-    }
-    if (!s) s = check(o, out);
+    json_t *o;
+    ETCH_TRY(load(json, &o));
+    etch_status *s = from_object(o, out);
     json_decref(o);
     return s;
 }
 
-etch_status *etch_processor_read(const char *path, etch_processor *out)
+// The file's object, or with `member` that of its object; *is_there false where it has none.
+static etch_status *read_file(const char *path, const char *member, etch_processor *out, bool *is_there)
 {
     etch_mapped m;
+    json_t *o;
     ETCH_TRY(etch_mapped_open(path, &m));
-    etch_status *s = etch_processor_parse(m.bytes, out);
+    etch_status *s = load(m.bytes, &o);
     etch_mapped_close(&m);
     if (s) ETCH_TRYF(s, "%s", path);
+    *is_there = !member || has(o, member);
+    if (*is_there) s = from_object(member ? json_object_get(o, member) : o, out);
+    json_decref(o);
+    if (s) ETCH_TRYF(s, "%s%s%s", path, member ? ": " : "", member ? member : "");
     return NULL;
+}
+
+etch_status *etch_processor_find(const char *folder, char *path, size_t capacity, etch_processor *out)
+{
+    static const struct { const char *name, *member; } files[] = { { "processor_config.json", "image_processor" },
+                                                                   { "preprocessor_config.json", NULL } };
+    bool is_there = false;
+    for (size_t i = 0; i < sizeof files / sizeof *files && !is_there; i++) {
+        const int n = snprintf(path, capacity, "%s%s", folder, files[i].name);
+        if (n < 0 || (size_t)n >= capacity) return ETCH_ERR(ETCH_INVALID, "the path of %s is too long", files[i].name);
+        if (etch_file_exists(path)) ETCH_TRY(read_file(path, files[i].member, out, &is_there));
+    }
+    return is_there ? NULL : ETCH_ERR(ETCH_NOT_FOUND, "there is no %s", path);
 }
 
 static etch_status *resized(const etch_processor *p, const etch_image *in, etch_image *out)

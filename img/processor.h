@@ -1,4 +1,5 @@
-// preprocessor_config.json of a model for images, as steps: resize, crop the middle, rescale, normalize, turn the channels round.
+// preprocessor_config.json of a model for images (or "image_processor" in processor_config.json), as steps: resize, crop the middle,
+// rescale, normalize, turn the channels round.
 //
 // A field that asks for anything else is refused by name. Fields that are null or false ask for nothing.
 #ifndef ETCH_IMG_PROCESSOR_H
@@ -14,7 +15,9 @@ typedef struct etch_processor {
     double factor, mean[3], std[3];        // y = (x * factor - mean) / std
 } etch_processor;
 
-etch_status *etch_processor_read(const char *path, etch_processor *out) ETCH_MUST_USE;
+// From processor_config.json if it has an image_processor, as transformers does, else from preprocessor_config.json. folder: "" or ends in
+// '/'. path: the file that was taken, or looked for last. ETCH_NOT_FOUND: there is neither.
+etch_status *etch_processor_find(const char *folder, char *path, size_t capacity, etch_processor *out) ETCH_MUST_USE;
 etch_status *etch_processor_parse(etch_span json, etch_processor *out) ETCH_MUST_USE;
 // pixel_values [3, *out_height, *out_width] of an image; free() them.
 etch_status *etch_processor_run(const etch_processor *p, const etch_image *image, int *out_height, int *out_width,

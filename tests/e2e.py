@@ -307,8 +307,20 @@ def an_image_is_prepared_as_its_folder_says(tmp):
         with open(config, "w") as f:
             json.dump({**processor, **field}, f)
         refused("run", pte, "--image", photo, says=says)
+    # A processor in processor_config.json comes first, as in transformers; that file without one says nothing.
+    nested = os.path.join(out, "processor_config.json")
+    with open(nested, "w") as f:
+        json.dump({"processor_class": "SomeProcessor", "image_processor": processor}, f)
+    assert ok("run", pte, "--image", photo).stdout == said
     os.remove(config)
-    refused("run", pte, "--image", photo, says=["preprocessor_config.json"])
+    assert ok("run", pte, "--image", photo).stdout == said
+    with open(nested, "w") as f:
+        json.dump({"image_processor": {**processor, "do_pad": True}}, f)
+    refused("run", pte, "--image", photo, says=["processor_config.json: image_processor: 'do_pad' is not supported"])
+    for text in ("{}", '{"image_processor": null}'):
+        with open(nested, "w") as f:
+            f.write(text)
+        refused("run", pte, "--image", photo, says=["--image", "preprocessor_config.json"])
     ok("export", "--model", TINY, "-o", out)
     refused("run", pte, "--image", photo, says=["no input for pixels"], code=2)
 

@@ -6,7 +6,7 @@ import json
 import os
 
 import weights
-from harness import TINY, main, ok, refused, test
+from harness import TINY, main, ok, refused, sha, test
 
 TOL = ("--atol", "1e-4", "--rtol", "1e-4")  # float32 in another summation order; about 1e-5 is seen
 
@@ -24,6 +24,26 @@ def multimodal_test(name):
 
 for family in weights.names(weights.MULTIMODAL):
     multimodal_test(family)
+
+
+@test
+def processors_of_either_file(tmp):
+    """What a preprocessor_config.json says, the same in processor_config.json, as transformers has saved it since 5.0."""
+    for name, part in (("gemma3", "image_processor"), ("voxtral", "feature_extractor")):
+        model, out = weights.write_model(name, os.path.join(tmp, name), weights.MULTIMODAL), os.path.join(tmp, "out")
+        args = ("export", "--model", model, "--task", "multimodal-text-to-text", "--max_seq_len", "64", "-o", out)
+        ok(*args)
+        want = sha(os.path.join(out, "model.pte"))
+        plain, nested = (os.path.join(model, file) for file in ("preprocessor_config.json", "processor_config.json"))
+        with open(plain) as f:
+            values = json.load(f)
+        assert values, name
+        with open(nested, "w") as f:
+            json.dump({"processor_class": "SomeProcessor", part: values}, f)
+        with open(plain, "w") as f:
+            json.dump({"size": 7, "feature_size": 3}, f)   # not read
+        ok(*args)
+        assert sha(os.path.join(out, "model.pte")) == want, name
 
 
 @test

@@ -22,6 +22,9 @@ CASES = {  # processor, fields
     "nearest": (ViTImageProcessorPil, dict(size={"height": 20, "width": 70}, resample=0, do_normalize=False)),
     "flipped": (MobileViTImageProcessorPil, dict(size={"shortest_edge": 28}, crop_size={"height": 24, "width": 24})),
     "rescaled": (ViTImageProcessorPil, dict(do_resize=False, rescale_factor=1 / 127.5, image_mean=[1, 1, 1], image_std=[1, 1, 1])),
+    # A number as size: the file's default_to_square counts, whatever the class has.
+    "number_square": (CLIPImageProcessorPil, dict(size=28, do_center_crop=False, default_to_square=True)),
+    "number_shorter": (ViTImageProcessorPil, dict(size=28, default_to_square=False)),
 }
 
 
@@ -50,7 +53,7 @@ def main():
     for name, (kind, fields) in CASES.items():
         processor = kind(**fields)
         values[name] = torch.from_numpy(np.asarray(processor(image, return_tensors="np")["pixel_values"])).float().contiguous()
-        configs[name] = processor.to_dict()
+        configs[name] = {**processor.to_dict(), **{key: fields[key] for key in ("size", "default_to_square") if key in fields}}
     save_file(values, os.path.join(OUT, "images.safetensors"))
     with open(os.path.join(OUT, "processors.json"), "w") as f:
         json.dump(configs, f, indent=1, sort_keys=True, default=str)

@@ -1,13 +1,12 @@
-"""Sizes of images and audio features: from an option, the folder's preprocessor_config.json, or the config of the part that takes them."""
+"""Sizes of images and audio features: from an option, the folder's file for its processor, or the config of the part that takes them."""
 import json
 import os
 
 from etch_trace.report import TraceError
 
 
-def processor(folder):
-    """preprocessor_config.json as a dict; {} when there is none."""
-    path = os.path.join(folder, "preprocessor_config.json")
+def _object(path):
+    """A JSON file's object; {} when there is no file."""
     if not os.path.isfile(path):
         return {}
     try:
@@ -20,6 +19,16 @@ def processor(folder):
     return values
 
 
+def processor(folder):
+    """What prepares images or sound, as a dict: the parts that processor_config.json holds, else preprocessor_config.json; {} when there is
+    neither."""
+    whole = _object(os.path.join(folder, "processor_config.json"))
+    parts = [whole[name] for name in ("feature_extractor", "image_processor") if isinstance(whole.get(name), dict)]
+    if parts:
+        return {key: value for part in parts for key, value in part.items()}
+    return _object(os.path.join(folder, "preprocessor_config.json"))
+
+
 def _leaves(value):
     if isinstance(value, dict):
         value = list(value.values())
@@ -29,7 +38,7 @@ def _leaves(value):
 
 
 def constants(folder):
-    """Every key of preprocessor_config.json as a constant method: scalars as they are, numbers of a list or object as a list in its order;
+    """Every key of the folder's processor as a constant method: scalars as they are, numbers of a list or object as a list in its order;
     what else has parts as its JSON text. Keys without a value are left out."""
     values = {}
     for key, value in processor(folder).items():

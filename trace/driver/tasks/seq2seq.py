@@ -7,12 +7,9 @@
 The decoder keeps its own keys and values in a static cache; those of the encoder's states are computed again in each call, so that there is
 no state to fill before the first step.
 """
-import json
-import os
-
 import torch
 
-from etch_trace import assumptions, cache_shapes, metadata, method, model
+from etch_trace import assumptions, cache_shapes, inputs, metadata, method, model
 from etch_trace.growing_cache import FilledLayer
 from etch_trace.report import TraceError
 
@@ -107,12 +104,9 @@ class Seq2SeqLMExportableModule:
 
     def _features(self):
         """[channels, frames] of the input features: from the processor's config, else from the encoder's positions (two frames each)."""
-        path = os.path.join(self.folder, "preprocessor_config.json")
-        if os.path.isfile(path):
-            with open(path, encoding="utf-8") as f:
-                processor = json.load(f)
-            if isinstance(processor.get("feature_size"), int) and isinstance(processor.get("nb_max_frames"), int):
-                return [processor["feature_size"], processor["nb_max_frames"]]
+        processor = inputs.processor(self.folder)
+        if isinstance(processor.get("feature_size"), int) and isinstance(processor.get("nb_max_frames"), int):
+            return [processor["feature_size"], processor["nb_max_frames"]]
         bins, positions = getattr(self.config, "num_mel_bins", None), getattr(self.config, "max_source_positions", None)
         if not bins or not positions:
             raise TraceError("the size of the input features is not known: the model folder has no preprocessor_config.json",
@@ -182,9 +176,9 @@ class Seq2SeqLMExportableModule:
         states = hidden["shape"]
         if isinstance(states[1], torch.SymInt) and str(states[1]) != "s0":  # an encoder that pads gives another length than it was given
             states[1] = _C.symbol("s1", *states[1].range, states[1].example)
-        inputs = {"decoder_input_ids": (torch.int64, [1, 1]), "encoder_hidden_states": (self.model.dtype, states),
-                  "cache_position": (torch.int64, [1])}
-        method.trace("text_decoder", decoder, decoder.forward, inputs, ["logits"])
+        taken = {"decoder_input_ids": (torch.int64, [1, 1]), "encoder_hidden_states": (self.model.dtype, states),
+                 "cache_position": (torch.int64, [1])}
+        method.trace("text_decoder", decoder, decoder.forward, taken, ["logits"])
         _C.method("sampler")
         logits = _C.input("logits", self.model.dtype, [1, 1, self.text.vocab_size])
         _C.output("token", torch.argmax(logits, dim=-1))
