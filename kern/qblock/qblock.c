@@ -44,8 +44,8 @@ void etch_qblock_x_set(const etch_qblock_isa *isa, const etch_qblock_x *x, size_
 
 // ---- products
 
-// A worker's memory: the panel, the scales of its columns, their bias, and what few_columns needs.
-typedef struct { size_t scales, bias, rows, z_sum, tile, all; } places;
+// A worker's memory: the panel, the scales of its columns, their bias, what few_columns needs, and the task after its last one.
+typedef struct { size_t scales, bias, rows, z_sum, tile, next, all; } places;
 
 static places worker_places(size_t k)
 {
@@ -53,7 +53,8 @@ static places worker_places(size_t k)
     p.bias = p.scales + sizeof(float) * (k / ETCH_QBLOCK) * ETCH_QBLOCK_MAX_NR;
     p.z_sum = p.bias + sizeof(float) * ETCH_QBLOCK_MAX_NR;
     p.tile = p.z_sum + sizeof(float) * ETCH_QBLOCK_MAX_NR;
-    p.rows = p.tile + sizeof(float) * ETCH_QBLOCK_MAX_MR * ETCH_QBLOCK_MAX_NR;
+    p.next = p.tile + sizeof(float) * ETCH_QBLOCK_MAX_MR * ETCH_QBLOCK_MAX_NR;
+    p.rows = p.next + sizeof(float) * ETCH_QBLOCK_MAX_NR;
     p.all = etch_align_up(p.rows + k / 2 * ETCH_QBLOCK_MAX_NR, 64);
     return p;
 }
@@ -72,7 +73,8 @@ static etch_qblock_cols columns(const etch_qblock_job *job, size_t j, const floa
 {
     const etch_qblock_w *w = job->w;
     const float *bias = job->bias ? job->bias + j : no_bias;
-    return (etch_qblock_cols){ w->w + j * (w->k / 2), scales, w->z_sum + j, bias, w->k, w->group, job->lo, job->hi };
+    const uint8_t *end = w->w + w->n * (w->k / 2);
+    return (etch_qblock_cols){ w->w + j * (w->k / 2), scales, w->z_sum + j, bias, w->k, w->group, job->lo, job->hi, w->w, end };
 }
 
 // Columns [j, j + nr) of one job.
@@ -124,7 +126,7 @@ static void few_columns(const work *s, const etch_qblock_job *job, uint8_t *memo
         for (size_t g = 0; g < groups; g++) scales[g * nr + r] = etch_bf16_to_f32(w->scale[r * groups + g]);
         if (job->bias) bias[r] = job->bias[r];
     }
-    const etch_qblock_cols c = { rows, scales, z_sum, bias, w->k, w->group, job->lo, job->hi };
+    const etch_qblock_cols c = { rows, scales, z_sum, bias, w->k, w->group, job->lo, job->hi, rows, rows + nr * (w->k / 2) };
     isa->z_sums(&c, z_sum);
     isa->panel(rows, w->k, memory);
     if (isa->many) isa->many->begin();
@@ -136,13 +138,13 @@ static void few_columns(const work *s, const etch_qblock_job *job, uint8_t *memo
     if (isa->many) isa->many->end();
 }
 
-// What a task begins with; nobody has asked for it.
+// What a thread or a product begins with; nobody has asked for it.
 static void ask_first(const etch_qblock_job *job, size_t j, size_t nr)
 {
     const etch_qblock_w *w = job->w;
-    size_t groups = w->k / w->group, bytes = nr * (w->k / 2);
+    size_t groups = w->k / w->group;
     for (size_t b = 0; b < 2 * nr * groups; b += 64) __builtin_prefetch((const uint8_t *)(w->scale + j * groups) + b);
-    for (size_t b = 0; b < bytes && b < 8192; b += 64) __builtin_prefetch(w->w + j * (w->k / 2) + b);
+    etch_ahead_first(w->w, w->w + w->n * (w->k / 2), j * (w->k / 2));
 }
 
 // Whole panels are shared out; the last task also takes the columns that are left, in a panel that begins before them.
@@ -156,11 +158,14 @@ static void one_task(void *user, size_t task, int worker)
 {
     const work *s = user;
     const etch_qblock_job *job = s->jobs;
+    size_t number = task;
     for (size_t n; (n = tasks(s, job)) <= task; job++) task -= n;
     uint8_t *memory = s->scratch + (size_t)worker * worker_places(s->x->k).all;
     size_t nr = (size_t)s->isa->nr, n = job->w->n, j = task * s->units * nr;
+    size_t *next = (size_t *)(void *)(memory + worker_places(s->x->k).next);
     size_t end = task + 1 == tasks(s, job) ? n : j + s->units * nr;
-    if (n >= nr) ask_first(job, j, nr);
+    if (n >= nr && (*next != number || task == 0)) ask_first(job, j, nr);
+    *next = number + 1;
     if (n < nr) few_columns(s, job, memory);
     else for (; j < end; j += nr) some_columns(s, job, j + nr <= n ? j : n - nr, memory);
 }
@@ -180,6 +185,8 @@ void etch_qblock_run(const etch_qblock_isa *isa, const etch_qblock_x *x, const e
     }
     for (int i = 0; i < n_jobs; i++) n_tasks += tasks(&s, &jobs[i]);
     if (x->m * n * x->k < 65536) pool = NULL;
+    const places at = worker_places(x->k);
+    for (int i = 0; i < etch_pool_threads(pool); i++) *(size_t *)(void *)(s.scratch + (size_t)i * at.all + at.next) = n_tasks;
     etch_pool_run(pool, n_tasks, one_task, &s);
     for (int i = 0; i < n_jobs; i++) jobs[i].w->has_z_sum = true;
 }

@@ -58,6 +58,7 @@ typedef struct etch_qblock_cols {
     const float *z_sum, *bias;   // [nr]
     size_t k, group;
     float lo, hi;
+    const uint8_t *first, *end;  // all weights of the product; one_row asks for those further on
 } etch_qblock_cols;
 
 // An instruction set that many rows of activations are worth: fewer than `from` go to the row `few`, which has its nr and set_x. `begin`

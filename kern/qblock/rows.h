@@ -4,6 +4,7 @@
 
 #include "base/cpu.h"
 #include "kern/qblock/qblock.h"
+#include "kern/simd/ahead.h"
 
 #define ISA(suffix, features) extern const etch_qblock_isa etch_qblock__##suffix;
 #include "kern/qblock/kernels.def"

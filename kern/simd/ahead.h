@@ -24,4 +24,29 @@ static inline void etch_ahead_ask(etch_ahead *a)
     }
 }
 
+// Memory that is read from front to back faster than the processor fetches it by itself: who reads bytes [off, off + bytes) of what lies
+// between `first` and `end` asks for as many of the block after theirs. A block is four pages, and one line of each is asked for in turn:
+// the processor then follows four runs of lines at a time. docs/SPEED.md: 30 GB/s from memory where line after line gave 24.
+#define ETCH_AHEAD_PAGES 4
+#define ETCH_AHEAD_BLOCK ((size_t)4096 * ETCH_AHEAD_PAGES)
+
+static inline void etch_ahead_block(const uint8_t *first, const uint8_t *end, size_t off, size_t bytes)
+{
+    for (size_t b = off; b < off + bytes; b += 64 * ETCH_AHEAD_PAGES) {
+        size_t within = b % ETCH_AHEAD_BLOCK, at = b - within + ETCH_AHEAD_BLOCK + within / ETCH_AHEAD_PAGES;
+        size_t left = (size_t)(end - first);
+        for (size_t p = 0; p < ETCH_AHEAD_PAGES; p++)
+            if (at + 4096 * p < left) __builtin_prefetch(first + at + 4096 * p);
+    }
+}
+
+// The first block from `off` on, which nobody asked for.
+static inline void etch_ahead_first(const uint8_t *first, const uint8_t *end, size_t off)
+{
+    size_t left = (size_t)(end - first);
+    for (size_t b = 0; b < 4096; b += 64)
+        for (size_t p = 0; p < ETCH_AHEAD_PAGES; p++)
+            if (off + b + 4096 * p < left) __builtin_prefetch(first + off + b + 4096 * p);
+}
+
 #endif
