@@ -1,4 +1,6 @@
-// `etch generate`: text from an exported language model, with the tokenizer that the export put beside it.
+// `etch generate`: text from an exported language model, with the tokenizer that the export put beside it. The prompt is taken as it is:
+// chat templates are programs in a language of their own, which etch does not run; --templated takes what one has written.
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,7 @@ typedef struct generate_args {
     const char *file, *prompt, *prompt_file, *tokenizer, *kv_cache;
     int64_t max_new_tokens, top_k, seed, threads;
     double temperature, top_p;
-    bool quiet, ids;
+    bool quiet, ids, templated;
 } generate_args;
 
 static double seconds(void)
@@ -26,15 +28,35 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// tokenizer.json in the folder of the .pte.
+// NAME in the folder of the .pte.
+static void beside(const char *pte, const char *name, char *out, size_t capacity)
+{
+    const char *slash = strrchr(pte, '/');
+    snprintf(out, capacity, "%.*s%s", slash ? (int)(slash - pte) + 1 : 0, pte, name);
+}
+
 static etch_status *load_tokenizer(const generate_args *a, etch_tok **out)
 {
     if (a->tokenizer) return etch_tok_load(a->tokenizer, out);
-    const char *slash = strrchr(a->file, '/');
     char path[4608];
-    snprintf(path, sizeof path, "%.*stokenizer.json", slash ? (int)(slash - a->file) + 1 : 0, a->file);
+    beside(a->file, "tokenizer.json", path, sizeof path);
     ETCH_TRYF(etch_tok_load(path, out), "no tokenizer beside the program (give one with --tokenizer)");
     return NULL;
+}
+
+// A file of its own, or a member of tokenizer_config.json (whose model_max_length may be 1e30, written as an integer).
+static bool has_chat_template(const char *pte)
+{
+    char path[4608];
+    beside(pte, "chat_template.jinja", path, sizeof path);
+    if (etch_file_exists(path)) return true;
+    beside(pte, "chat_template.json", path, sizeof path);
+    if (etch_file_exists(path)) return true;
+    beside(pte, "tokenizer_config.json", path, sizeof path);
+    json_t *root = json_load_file(path, JSON_DECODE_INT_AS_REAL, NULL), *v = json_object_get(root, "chat_template");
+    const bool has = v && !json_is_null(v);
+    json_decref(root);
+    return has;
 }
 
 // Prints what has become whole characters since the last call.
@@ -54,7 +76,7 @@ static etch_status *print_new(const etch_tok *tok, const etch_ids *ids, size_t *
     return s;
 }
 
-// The text of --prompt, or of --prompt_file without the newline that ends it; `buf` holds it in that case.
+// The text of --prompt, or of --prompt_file without the newline that ends it (a template's belongs to it); `buf` holds it in that case.
 static etch_status *prompt_of(const generate_args *a, etch_buf *buf, etch_str *out)
 {
     if (a->prompt) {
@@ -63,7 +85,7 @@ static etch_status *prompt_of(const generate_args *a, etch_buf *buf, etch_str *o
     }
     const char *path = strcmp(a->prompt_file, "-") ? a->prompt_file : "/dev/stdin";
     ETCH_TRYF(etch_file_read(path, buf), "--prompt_file %s", a->prompt_file);
-    if (buf->len && buf->ptr[buf->len - 1] == '\n') buf->len--;
+    if (!a->templated && buf->len && buf->ptr[buf->len - 1] == '\n') buf->len--;
     *out = etch_buf_str(buf);
     return NULL;
 }
@@ -76,7 +98,7 @@ static etch_status *generate(const generate_args *a, etch_str prompt, etch_lm *l
     const float *logits = NULL;
     size_t printed = 0, n_prompt = 0;
     double start = seconds(), prefill = 0;
-    etch_status *s = etch_tok_encode(tok, prompt, true, &ids);
+    etch_status *s = etch_tok_encode(tok, prompt, !a->templated, &ids);
     n_prompt = ids.len;
     if (!s && !n_prompt) s = ETCH_ERR(ETCH_USAGE, "the prompt has no tokens");
     if (!s) s = etch_lm_feed(lm, ids.ptr, ids.len, &logits);
@@ -97,6 +119,8 @@ static etch_status *generate(const generate_args *a, etch_str prompt, etch_lm *l
     if (!s && !a->ids) s = print_new(tok, &ids, &printed, true);
     for (size_t i = 0; !s && a->ids && i < ids.len; i++) printf("%s%d", i ? " " : "", ids.ptr[i]);
     if (!s) printf("\n");
+    if (!s && !a->quiet && !a->templated && has_chat_template(a->file))
+        fprintf(stderr, "the model has a chat template; the prompt was taken as it is, without it (--help: --templated)\n");
     if (!s && !a->quiet) {
         fprintf(stderr, "prompt %zu tokens in %.3f s, generated %lld in %.3f s (%.1f tokens/s)", n_prompt, prefill, (long long)made, decode,
                 decode > 0 ? (double)made / decode : 0);
@@ -111,8 +135,11 @@ etch_status *etch_cmd_generate(int argc, char **argv)
 {
     generate_args a = { .max_new_tokens = 64, .top_p = 1, .seed = 0 };
     etch_opt opts[] = {
-        { "--prompt", "-p", ETCH_OPT_STR, &a.prompt, "TEXT", "what the text starts with", 0, 0, false, "Text" },
+        { "--prompt", "-p", ETCH_OPT_STR, &a.prompt, "TEXT", "what the text starts with, taken as it is: no chat template is applied", 0,
+          0, false, "Text" },
         { "--prompt_file", "-f", ETCH_OPT_STR, &a.prompt_file, "FILE", "the same from a file (- is standard input)", 0, 0, false, NULL },
+        { "--templated", NULL, ETCH_OPT_FLAG, &a.templated, NULL,
+          "the prompt was written by the chat template: keep its last newline, add no <bos>", 0, 0, false, NULL },
         { "--max_new_tokens", "-n", ETCH_OPT_INT, &a.max_new_tokens, "N", "how many tokens at the most (default 64)", 1, 1 << 24, false,
           NULL },
         { "--tokenizer", NULL, ETCH_OPT_STR, &a.tokenizer, "FILE", "tokenizer.json (default: beside the .pte)", 0, 0, false, NULL },
@@ -124,12 +151,15 @@ etch_status *etch_cmd_generate(int argc, char **argv)
           NULL },
         { "--seed", NULL, ETCH_OPT_INT, &a.seed, "N", "the same seed draws the same text (default 0)", 0, INT64_MAX, false, NULL },
         { "--ids", NULL, ETCH_OPT_FLAG, &a.ids, NULL, "print token ids in place of text", 0, 0, false, "Output" },
-        { "--quiet", "-q", ETCH_OPT_FLAG, &a.quiet, NULL, "no speed line on standard error", 0, 0, false, NULL },
+        { "--quiet", "-q", ETCH_OPT_FLAG, &a.quiet, NULL, "nothing on standard error but errors", 0, 0, false, NULL },
         { 0 },
     };
     const etch_cmd cmd = { "generate", "Generates text with an exported language model.", "FILE.pte", 1, 1,
                            "  etch generate out/model.pte --prompt \"In the beginning\"\n"
-                           "  etch generate out/model.pte -p \"And it came\" -n 100 --temperature 0.8 --top_p 0.95 --seed 7", opts };
+                           "  etch generate out/model.pte -p \"And it came\" -n 100 --temperature 0.8 --top_p 0.95 --seed 7\n"
+                           "  etch generate out/model.pte -f chat.txt --templated    # chat.txt: apply_chat_template(..., tokenize=False) "
+                           "in Python,\n"
+                           "                                                         # see docs/EXPORTING.md", opts };
     bool done;
     const char *file = NULL;
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &file, &done));

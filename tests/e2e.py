@@ -42,6 +42,38 @@ for family in weights.names():
 # The shipped example
 
 @test
+def a_prompt_of_a_chat_template_is_taken_to_the_byte(tmp):
+    """Neither is its last newline dropped nor a second <s> put before it; without --templated, a line says that none is applied."""
+    out, prompt = os.path.join(tmp, "out"), os.path.join(tmp, "prompt.txt")
+    ok("export", "--model", TINY, "-o", out)
+    pte = os.path.join(out, "model.pte")
+
+    def ids(text, *args):
+        with open(prompt, "w") as f:
+            f.write(text)
+        r = ok("generate", pte, "-f", prompt, "--ids", "-n", "1", *args)
+        return [int(i) for i in r.stdout.split()[:-1]], r.stderr
+
+    plain, said = ids("And he said\n")
+    assert "chat template" not in said
+    assert plain[0] == 0 and ids("And he said")[0] == plain
+    templated, said = ids("<s>And he said\n", "--templated")
+    assert templated[:-1] == plain and templated[-1] not in plain, (templated, plain)   # the newline
+    assert ids("<s>And he said", "--templated")[0] == plain
+    assert ids("<s>And he said")[0] == [0, *plain]
+    with open(os.path.join(out, "tokenizer_config.json")) as f:
+        config = json.load(f)
+    for name, text in (("chat_template.jinja", "{{ messages }}"), ("chat_template.json", "{}"),
+                       ("tokenizer_config.json", json.dumps({**config, "chat_template": "{{ messages }}"}))):
+        path = os.path.join(out, name)
+        with open(path, "w") as f:
+            f.write(text)
+        assert "the model has a chat template" in ids("And")[1] and "--templated" in ids("And")[1], name
+        assert ids("And", "--quiet")[1] == "" and "chat" not in ids("And", "--templated")[1], name
+        os.remove(path)
+
+
+@test
 def tiny_generates_what_pytorch_does(tmp):
     with open(os.path.join(ROOT, "tests", "tiny_golden.json")) as f:
         golden = json.load(f)
