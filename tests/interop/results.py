@@ -4,6 +4,7 @@ remembered.
 models.json: {"MODEL TASK": {"model", "kind", "task", "note", "recipes": {RECIPE: largest difference}, "reason"}}; a reason where it is
 refused.
 """
+import fcntl
 import json
 import os
 
@@ -31,20 +32,17 @@ class Result:
         self.entry["reason"] = reason
 
     def store(self):
-        """At once, so that a run of some tests, or one that is interrupted, keeps what others found."""
-        known, key = _known(), f"{self.entry['model']} {self.entry['task']}"
-        if not self.entry["reason"]:
-            self.entry["recipes"] = {**known.get(key, {}).get("recipes", {}), self.recipe: self.largest}
-        known[key] = self.entry
-        with open(PATH, "w", encoding="utf-8") as f:
+        """At once, so that a run of some tests, or one that is interrupted, keeps what others found; other processes do the same."""
+        key = f"{self.entry['model']} {self.entry['task']}"
+        with open(PATH, "a+", encoding="utf-8") as f:
+            fcntl.flock(f, fcntl.LOCK_EX)
+            f.seek(0)
+            known = json.loads(f.read() or "{}")
+            if not self.entry["reason"]:
+                self.entry["recipes"] = {**known.get(key, {}).get("recipes", {}), self.recipe: self.largest}
+            known[key] = self.entry
+            f.truncate(0)
             json.dump(known, f, indent=1, sort_keys=True)
-
-
-def _known():
-    if not os.path.exists(PATH):
-        return {}
-    with open(PATH, encoding="utf-8") as f:
-        return json.load(f)
 
 
 @pytest.fixture
