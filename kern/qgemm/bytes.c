@@ -160,6 +160,7 @@ static void one_row(const work *s, size_t j, size_t end, uint8_t *memory)
 {
     const etch_qgemm *g = s->g;
     int8_t *rows = (int8_t *)memory + places_of_w(g->k).rows;
+    if (g->w_type != ETCH_QGEMM_W4) etch_ahead_first(g->w, (const uint8_t *)g->w + g->n * g->ldw, j * g->ldw);
     for (size_t n; j < end; j += n) {
         n = end - j < NR ? end - j : NR;
         size_t ld;

@@ -40,6 +40,15 @@ static inline void etch_ahead_block(const uint8_t *first, const uint8_t *end, si
     }
 }
 
+// The same for who does not know where the memory begins and ends: blocks begin at multiples of their size.
+static inline void etch_ahead_around(const void *from, size_t bytes)
+{
+    for (uintptr_t b = (uintptr_t)from; b < (uintptr_t)from + bytes; b += 64 * ETCH_AHEAD_PAGES) {
+        uintptr_t within = b % ETCH_AHEAD_BLOCK, at = b - within + ETCH_AHEAD_BLOCK + within / ETCH_AHEAD_PAGES;
+        for (size_t p = 0; p < ETCH_AHEAD_PAGES; p++) __builtin_prefetch((const void *)(at + 4096 * p));
+    }
+}
+
 // The first block from `off` on, which nobody asked for.
 static inline void etch_ahead_first(const uint8_t *first, const uint8_t *end, size_t off)
 {
