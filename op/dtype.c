@@ -1,21 +1,17 @@
 // Element type facts: a table over op/dtypes.def and the promotion lattice of PyTorch.
 #include "op/dtype.h"
 
-typedef struct { uint8_t code; uint8_t bytes; const char *name, *torch_name; } info;
+typedef struct { uint8_t bytes; const char *name, *torch_name; } info;
 
+// By code; no name where there is no type.
 static const info infos[] = {
-#define DTYPE(id, code, name, bytes, torch) { code, bytes, name, torch },
+#define DTYPE(id, code, name, bytes, torch) [code] = { bytes, name, torch },
 #include "op/dtypes.def"
 #undef DTYPE
 };
 enum { N_INFOS = sizeof infos / sizeof infos[0] };
 
-static const info *find(int code)
-{
-    for (int i = 0; i < N_INFOS; i++)
-        if (infos[i].code == code) return &infos[i];
-    return NULL;
-}
+static const info *find(int code) { return code >= 0 && code < N_INFOS && infos[code].name ? &infos[code] : NULL; }
 
 size_t etch_dtype_size(etch_dtype d)
 {
@@ -38,7 +34,7 @@ const char *etch_dtype_torch_name(etch_dtype d)
 etch_dtype etch_dtype_from_name(etch_str name)
 {
     for (int i = 0; i < N_INFOS; i++)
-        if (etch_str_eqz(name, infos[i].name)) return (etch_dtype)infos[i].code;
+        if (infos[i].name && etch_str_eqz(name, infos[i].name)) return (etch_dtype)i;
     return ETCH_DTYPE_NONE;
 }
 

@@ -17,5 +17,5 @@ static inline uint32x4_t dot4(uint32x4_t acc, uint32x4_t x, uint32x4_t b)
 #define DOT4(acc, x, b) ((BITS)dot4((uint32x4_t)(acc), (uint32x4_t)(x), (uint32x4_t)(b)))
 #include "kern/attention/arm.inc"
 
-const etch_attention_isa etch_attention__dotprod = { "dotprod", ETCH_CPU_DOTPROD, dotprod_soften, dotprod_loops, LANE_ROW };
+const etch_attention_isa etch_attention__dotprod = { "dotprod", ETCH_CPU_DOTPROD, dotprod_soften, dotprod_join, dotprod_loops, LANE_ROW };
 #endif

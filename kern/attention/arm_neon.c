@@ -16,5 +16,5 @@ static inline uint32x4_t pairs(uint32x4_t a, uint32x4_t b)
 #define PAIRS(x, b) ((BITS)pairs((uint32x4_t)(x), (uint32x4_t)(b)))
 #include "kern/attention/arm.inc"
 
-const etch_attention_isa etch_attention__neon = { "neon", ETCH_CPU_NEON, neon_soften, neon_loops, LANE_ROW };
+const etch_attention_isa etch_attention__neon = { "neon", ETCH_CPU_NEON, neon_soften, neon_join, neon_loops, LANE_ROW };
 #endif

@@ -82,6 +82,8 @@ typedef struct etch_attention_isa {
     // Row i: *max and *sum go on with its first `n` scores, which become exp(s - max), the others up to a multiple of BLOCK beyond `all`
     // zeros; acc[dv] is scaled to the new maximum.
     void (*soften)(int n, int all, float *s, float *max, float *sum, float *acc, size_t dv);
+    // out[c] = factor * sum over i < n of weights[i] * parts[i * step + c], c < dv, in this order.
+    void (*join)(const float *parts, size_t step, size_t n, const float *weights, size_t dv, float factor, float *out);
     const etch_cache_loops *const *loops;   // by etch_cache_id
     int vl;              // floats a vector, which divides the lanes
     const etch_attention_lanes *lanes, *half;   // many queries, a block at a time; the last block has as many lanes or half of them

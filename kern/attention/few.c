@@ -127,15 +127,15 @@ static void join(void *user, size_t task, int worker)
     (void)worker;
     size_t head = task / w->rows, r = task % w->rows, b = head / w->a->kv_heads, kv = head % w->a->kv_heads, step = part_floats(w),
            dv = w->a->dv;
-    float *first = part(w, b, kv, 0), top = -INFINITY, sum = 0, *out = first + 2 * w->rows + r * dv;
+    float *first = part(w, b, kv, 0), top = -INFINITY, sum = 0, weights[PIECES];
     for (size_t i = 0; i < w->pieces; i++) top = first[i * step + r] > top ? first[i * step + r] : top;
     for (size_t i = 0; i < w->pieces; i++) {
-        const float *from = first + i * step, *acc = from + 2 * w->rows + r * dv;
-        float f = from[r] == top || from[r] == -INFINITY ? 1.0f : expf(from[r] - top);
-        sum += from[w->rows + r] * f;
-        for (size_t c = 0; c < dv; c++) out[c] = (i ? out[c] : 0) + acc[c] * f;
+        const float *from = first + i * step;
+        weights[i] = from[r] == top || from[r] == -INFINITY ? 1.0f : expf(from[r] - top);
+        sum += from[w->rows + r] * weights[i];
     }
-    etch_attention__finish(w, b, kv, r, out, sum);
+    w->isa->join(first + 2 * w->rows + r * dv, step, w->pieces, weights, dv, etch_attention__factor(w, sum),
+                 etch_attention__out(w, b, kv, r));
 }
 
 void etch_attention__run_few(const etch_attention_work *w, etch_pool *pool)

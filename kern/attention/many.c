@@ -132,7 +132,11 @@ static void run_block(void *user, size_t task, int worker)
         const float *v = floats(w, &a->v, at.b, at.kv, j, n, a->dv, room, &ld);
         add_values(w, at, x, v, ld, n, is_scaled, acc);
     }
-    for (size_t i = 0; i < at.m; i++) etch_attention__finish(w, at.b, at.kv, r0 + i, acc + i * w->lda, x->sum[i]);
+    for (size_t i = 0; i < at.m; i++) {
+        float f = etch_attention__factor(w, x->sum[i]), *out = etch_attention__out(w, at.b, at.kv, r0 + i);
+        const float *from = acc + i * w->lda;
+        for (size_t c = 0; c < a->dv; c++) out[c] = from[c] * f;
+    }
 }
 
 void etch_attention__run_many(const etch_attention_work *w, etch_pool *pool)

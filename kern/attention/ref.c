@@ -15,4 +15,4 @@
 #include "kern/attention/few.inc"
 #include "kern/attention/many.inc"
 
-const etch_attention_isa etch_attention__ref = { "ref", 0, ref_soften, ref_loops, LANE_ROW };
+const etch_attention_isa etch_attention__ref = { "ref", 0, ref_soften, ref_join, ref_loops, LANE_ROW };

@@ -80,13 +80,13 @@ static inline void etch_attention__mask(const etch_attention_work *w, size_t b, 
     }
 }
 
-// A row of the result.
-static inline void etch_attention__finish(const etch_attention_work *w, size_t b, size_t kv, size_t r, const float *acc, float sum)
+// Where a row of the result goes, and the factor of what was summed.
+static inline float *etch_attention__out(const etch_attention_work *w, size_t b, size_t kv, size_t r)
 {
-    const etch_attention *a = w->a;
     etch_attention_place p = etch_attention__place(w, kv, r);
-    float f = sum == 0 ? a->blind : 1.0f / sum, *out = a->out + b * a->out_batch + p.head * a->out_head + p.query * a->out_row;
-    for (size_t c = 0; c < a->dv; c++) out[c] = acc[c] * f;
+    return w->a->out + b * w->a->out_batch + p.head * w->a->out_head + p.query * w->a->out_row;
 }
+
+static inline float etch_attention__factor(const etch_attention_work *w, float sum) { return sum == 0 ? w->a->blind : 1.0f / sum; }
 
 #endif

@@ -10,5 +10,5 @@
 #define PAIRS(x, b) ((BITS)_mm256_madd_epi16((__m256i)(x), (__m256i)(b)))
 #include "kern/attention/x86_256.inc"
 
-const etch_attention_isa etch_attention__avx2 = { "avx2", ETCH_CPU_AVX2, avx2_soften, avx2_loops, LANE_ROW };
+const etch_attention_isa etch_attention__avx2 = { "avx2", ETCH_CPU_AVX2, avx2_soften, avx2_join, avx2_loops, LANE_ROW };
 #endif

@@ -10,5 +10,6 @@
 #define DOT4(acc, x, b) ((BITS)_mm512_dpbusd_epi32((__m512i)(acc), (__m512i)(x), (__m512i)(b)))
 #include "kern/attention/x86_512.inc"
 
-const etch_attention_isa etch_attention__avx512vnni = { "avx512vnni", ETCH_CPU_AVX512VNNI, avx512vnni_soften, avx512vnni_loops, LANE_ROW };
+const etch_attention_isa etch_attention__avx512vnni = { "avx512vnni", ETCH_CPU_AVX512VNNI, avx512vnni_soften, avx512vnni_join,
+                                                        avx512vnni_loops, LANE_ROW };
 #endif

@@ -10,5 +10,5 @@
 #define DOT4(acc, x, b) ((BITS)_mm256_dpbusd_avx_epi32((__m256i)(acc), (__m256i)(x), (__m256i)(b)))
 #include "kern/attention/x86_256.inc"
 
-const etch_attention_isa etch_attention__avxvnni = { "avxvnni", ETCH_CPU_AVXVNNI, avxvnni_soften, avxvnni_loops, LANE_ROW };
+const etch_attention_isa etch_attention__avxvnni = { "avxvnni", ETCH_CPU_AVXVNNI, avxvnni_soften, avxvnni_join, avxvnni_loops, LANE_ROW };
 #endif
