@@ -26,6 +26,7 @@ void etch_attention__plan_few(etch_attention_work *w)
     n = n > PIECES ? PIECES : n > 2 ? etch_align_up(n, 4) : n;   // threads end together
     w->piece = n ? etch_align_up((a->n_k + n - 1) / n, whole) : 1;
     w->pieces = n ? (a->n_k + w->piece - 1) / w->piece : 1;
+    if (w->pieces == 1) w->together = 1;   // one task would be one thread's
     w->ahead = AHEAD / (a->kv_heads * a->d * sizeof(float) + 1) / STEP * STEP + STEP;
     w->query_bytes = w->loops->query_bytes(a->d);
     w->worker_bytes = etch_align_up(w->together * (sizeof(head_work) + w->rows * (sizeof(float) * SPAN + w->query_bytes)), 64);
