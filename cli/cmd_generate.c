@@ -135,11 +135,11 @@ etch_status *etch_cmd_generate(int argc, char **argv)
 {
     generate_args a = { .max_new_tokens = 64, .top_p = 1, .seed = 0 };
     etch_opt opts[] = {
-        { "--prompt", "-p", ETCH_OPT_STR, &a.prompt, "TEXT", "what the text starts with, taken as it is: no chat template is applied", 0,
+        { "--prompt", "-p", ETCH_OPT_STR, &a.prompt, "TEXT", "what the text starts with, as it is: no chat template is applied", 0,
           0, false, "Text" },
         { "--prompt_file", "-f", ETCH_OPT_STR, &a.prompt_file, "FILE", "the same from a file (- is standard input)", 0, 0, false, NULL },
         { "--templated", NULL, ETCH_OPT_FLAG, &a.templated, NULL,
-          "the prompt was written by the chat template: keep its last newline, add no <bos>", 0, 0, false, NULL },
+          "a chat template wrote it: keep its last newline, add no <bos>", 0, 0, false, NULL },
         { "--max_new_tokens", "-n", ETCH_OPT_INT, &a.max_new_tokens, "N", "how many tokens at the most (default 64)", 1, 1 << 24, false,
           NULL },
         { "--tokenizer", NULL, ETCH_OPT_STR, &a.tokenizer, "FILE", "tokenizer.json (default: beside the .pte)", 0, 0, false, NULL },
@@ -157,9 +157,7 @@ etch_status *etch_cmd_generate(int argc, char **argv)
     const etch_cmd cmd = { "generate", "Generates text with an exported language model.", "FILE.pte", 1, 1,
                            "  etch generate out/model.pte --prompt \"In the beginning\"\n"
                            "  etch generate out/model.pte -p \"And it came\" -n 100 --temperature 0.8 --top_p 0.95 --seed 7\n"
-                           "  etch generate out/model.pte -f chat.txt --templated    # chat.txt: apply_chat_template(..., tokenize=False) "
-                           "in Python,\n"
-                           "                                                         # see docs/EXPORTING.md", opts };
+                           "  etch generate out/model.pte -f chat.txt --templated    # docs/EXPORTING.md: how to write chat.txt", opts };
     bool done;
     const char *file = NULL;
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &file, &done));
