@@ -70,6 +70,13 @@ etch_status *etch_file_read(const char *path, etch_buf *out)
 
 bool etch_file_exists(const char *path) { return access(path, F_OK) == 0; }
 
+etch_status *etch_file_beside(const char *path, const char *name, char *out, size_t capacity)
+{
+    const char *slash = strrchr(path, '/');
+    const int n = snprintf(out, capacity, "%.*s%s", slash ? (int)(slash - path) + 1 : 0, path, name);
+    return n >= 0 && (size_t)n < capacity ? NULL : ETCH_ERR(ETCH_INVALID, "the path of %s is too long", path);
+}
+
 etch_status *etch_file_mkdirs(const char *path)
 {
     char *p = strdup(path);

@@ -16,6 +16,8 @@ void etch_mapped_drop(const etch_mapped *m, size_t off, size_t len);
 // Appends the whole file (or pipe) to `out`.
 etch_status *etch_file_read(const char *path, etch_buf *out) ETCH_MUST_USE;
 bool etch_file_exists(const char *path);
+// NAME in the folder of `path`. ETCH_INVALID: that does not fit `capacity` bytes.
+etch_status *etch_file_beside(const char *path, const char *name, char *out, size_t capacity) ETCH_MUST_USE;
 // mkdir -p.
 etch_status *etch_file_mkdirs(const char *path) ETCH_MUST_USE;
 

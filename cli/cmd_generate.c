@@ -28,35 +28,29 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// NAME in the folder of the .pte.
-static void beside(const char *pte, const char *name, char *out, size_t capacity)
-{
-    const char *slash = strrchr(pte, '/');
-    snprintf(out, capacity, "%.*s%s", slash ? (int)(slash - pte) + 1 : 0, pte, name);
-}
-
 static etch_status *load_tokenizer(const generate_args *a, etch_tok **out)
 {
     if (a->tokenizer) return etch_tok_load(a->tokenizer, out);
     char path[4608];
-    beside(a->file, "tokenizer.json", path, sizeof path);
+    ETCH_TRY(etch_file_beside(a->file, "tokenizer.json", path, sizeof path));
     ETCH_TRYF(etch_tok_load(path, out), "no tokenizer beside the program (give one with --tokenizer)");
     return NULL;
 }
 
 // A file of its own, or a member of tokenizer_config.json (whose model_max_length may be 1e30, written as an integer).
-static bool has_chat_template(const char *pte)
+static etch_status *find_chat_template(const char *pte, bool *found)
 {
+    static const char *const files[] = { "chat_template.jinja", "chat_template.json" };
     char path[4608];
-    beside(pte, "chat_template.jinja", path, sizeof path);
-    if (etch_file_exists(path)) return true;
-    beside(pte, "chat_template.json", path, sizeof path);
-    if (etch_file_exists(path)) return true;
-    beside(pte, "tokenizer_config.json", path, sizeof path);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        ETCH_TRY(etch_file_beside(pte, files[i], path, sizeof path));
+        if ((*found = etch_file_exists(path))) return NULL;
+    }
+    ETCH_TRY(etch_file_beside(pte, "tokenizer_config.json", path, sizeof path));
     json_t *root = json_load_file(path, JSON_DECODE_INT_AS_REAL, NULL), *v = json_object_get(root, "chat_template");
-    const bool has = v && !json_is_null(v);
+    *found = v && !json_is_null(v);
     json_decref(root);
-    return has;
+    return NULL;
 }
 
 // Prints what has become whole characters since the last call.
@@ -119,7 +113,9 @@ static etch_status *generate(const generate_args *a, etch_str prompt, etch_lm *l
     if (!s && !a->ids) s = print_new(tok, &ids, &printed, true);
     for (size_t i = 0; !s && a->ids && i < ids.len; i++) printf("%s%d", i ? " " : "", ids.ptr[i]);
     if (!s) printf("\n");
-    if (!s && !a->quiet && !a->templated && has_chat_template(a->file))
+    bool untold = false;
+    if (!s && !a->quiet && !a->templated) s = find_chat_template(a->file, &untold);
+    if (!s && untold)
         fprintf(stderr, "the model has a chat template; the prompt was taken as it is, without it (--help: --templated)\n");
     if (!s && !a->quiet) {
         fprintf(stderr, "prompt %zu tokens in %.3f s, generated %lld in %.3f s (%.1f tokens/s)", n_prompt, prefill, (long long)made, decode,

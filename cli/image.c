@@ -9,13 +9,6 @@
 #include "base/num.h"
 #include "img/processor.h"
 
-static etch_status *beside(const char *pte, const char *name, char *out, size_t cap)
-{
-    const char *slash = strrchr(pte, '/');
-    const int n = snprintf(out, cap, "%.*s%s", slash ? (int)(slash - pte) + 1 : 0, pte, name);
-    return n > 0 && (size_t)n < cap ? NULL : ETCH_ERR(ETCH_INVALID, "the path of %s is too long", pte);
-}
-
 static bool takes_pixels(const etch_val *v)
 {
     return v->kind == ETCH_V_TENSOR && etch_dtype_is_float(v->t->dtype) && v->t->rank == 4 && v->t->sizes[0].v == 1 &&
@@ -67,7 +60,7 @@ etch_status *etch_cli_set_image(etch_rt_method *m, const char *pte, const char *
     while (*out_input < etch_rt_n_inputs(m) && !takes_pixels(etch_rt_input(m, *out_input))) ++*out_input;
     if (*out_input == etch_rt_n_inputs(m))
         return ETCH_ERR(ETCH_USAGE, "--image: this method has no input for pixels, [1, 3, height, width]");
-    ETCH_TRY(beside(pte, "", folder, sizeof folder));
+    ETCH_TRY(etch_file_beside(pte, "", folder, sizeof folder));
     etch_status *s = etch_processor_find(folder, config, sizeof config, &p);
     if (s && etch_status_code(s) == ETCH_NOT_FOUND)
         s = etch_status_frame(s, __FILE__, __LINE__, "--image: no file says how the model's images are prepared (an export copies it from "
@@ -101,7 +94,7 @@ bool etch_cli_print_labels(const etch_rt_method *m, const char *pte)
 {
     char config[4608];
     const etch_val *v = etch_rt_n_outputs(m) > 0 ? etch_rt_output(m, 0) : NULL;
-    etch_status *s = beside(pte, "config.json", config, sizeof config);
+    etch_status *s = etch_file_beside(pte, "config.json", config, sizeof config);
     json_t *root = s ? NULL : json_load_file(config, 0, NULL), *labels = json_object_get(root, "id2label");
     etch_status_ignore(s);
     const bool fits = v && v->kind == ETCH_V_TENSOR && v->t->rank == 2 && v->t->sizes[0].v == 1 && etch_dtype_is_float(v->t->dtype) &&
