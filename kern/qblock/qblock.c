@@ -160,9 +160,10 @@ static void one_task(void *user, size_t task, int worker)
     const etch_qblock_job *job = s->jobs;
     size_t number = task;
     for (size_t n; (n = tasks(s, job)) <= task; job++) task -= n;
-    uint8_t *memory = s->scratch + (size_t)worker * worker_places(s->x->k).all;
+    const places at = worker_places(s->x->k);
+    uint8_t *memory = s->scratch + (size_t)worker * at.all;
     size_t nr = (size_t)s->isa->nr, n = job->w->n, j = task * s->units * nr;
-    size_t *next = (size_t *)(void *)(memory + worker_places(s->x->k).next);
+    size_t *next = (size_t *)(void *)(memory + at.next);
     size_t end = task + 1 == tasks(s, job) ? n : j + s->units * nr;
     if (n >= nr && (*next != number || task == 0)) ask_first(job, j, nr);
     *next = number + 1;

@@ -30,11 +30,17 @@ static inline void etch_ahead_ask(etch_ahead *a)
 #define ETCH_AHEAD_PAGES 4
 #define ETCH_AHEAD_BLOCK ((size_t)4096 * ETCH_AHEAD_PAGES)
 
+// Where a reader at `b` asks: 64 * ETCH_AHEAD_PAGES bytes of reading are a line of every page, 4096 bytes apart, from there on.
+static inline size_t etch_ahead_place(size_t b)
+{
+    size_t within = b % ETCH_AHEAD_BLOCK;
+    return b - within + ETCH_AHEAD_BLOCK + within / ETCH_AHEAD_PAGES;
+}
+
 static inline void etch_ahead_block(const uint8_t *first, const uint8_t *end, size_t off, size_t bytes)
 {
     for (size_t b = off; b < off + bytes; b += 64 * ETCH_AHEAD_PAGES) {
-        size_t within = b % ETCH_AHEAD_BLOCK, at = b - within + ETCH_AHEAD_BLOCK + within / ETCH_AHEAD_PAGES;
-        size_t left = (size_t)(end - first);
+        size_t at = etch_ahead_place(b), left = (size_t)(end - first);
         for (size_t p = 0; p < ETCH_AHEAD_PAGES; p++)
             if (at + 4096 * p < left) __builtin_prefetch(first + at + 4096 * p);
     }
@@ -43,10 +49,8 @@ static inline void etch_ahead_block(const uint8_t *first, const uint8_t *end, si
 // The same for who does not know where the memory begins and ends: blocks begin at multiples of their size.
 static inline void etch_ahead_around(const void *from, size_t bytes)
 {
-    for (uintptr_t b = (uintptr_t)from; b < (uintptr_t)from + bytes; b += 64 * ETCH_AHEAD_PAGES) {
-        uintptr_t within = b % ETCH_AHEAD_BLOCK, at = b - within + ETCH_AHEAD_BLOCK + within / ETCH_AHEAD_PAGES;
-        for (size_t p = 0; p < ETCH_AHEAD_PAGES; p++) __builtin_prefetch((const void *)(at + 4096 * p));
-    }
+    for (uintptr_t b = (uintptr_t)from; b < (uintptr_t)from + bytes; b += 64 * ETCH_AHEAD_PAGES)
+        for (size_t p = 0; p < ETCH_AHEAD_PAGES; p++) __builtin_prefetch((const void *)(etch_ahead_place(b) + 4096 * p));
 }
 
 // The first block from `off` on, which nobody asked for.
