@@ -269,6 +269,8 @@ static etch_status *read_vocab(etch_tok *t, const json_t *m)
     json_t *value;
     int64_t top = -1;
     size_t i;
+    if (t->model.kind == ETCH_MODEL_UNIGRAM && !json_is_array(vocab))
+        return ETCH_ERR(ETCH_INVALID, "the vocabulary of a Unigram model is a list of tokens and their scores, and this one is not a list");
     if (json_is_array(vocab)) top = (int64_t)json_array_size(vocab) - 1;
     json_object_foreach((json_t *)(uintptr_t)vocab, key, value) {
         int64_t id = json_integer_value(value);

@@ -106,3 +106,14 @@ void test_tok_tok__finds_whole_characters(void **state)
     assert_int_equal(etch_utf8_complete(ETCH_LIT("a\xE4\xBD\xA0")), 4);
     assert_int_equal(etch_utf8_complete(ETCH_LIT("\xF0\x9F\x99")), 0);
 }
+
+void test_tok_tok__refuses_a_unigram_vocabulary_without_scores(void **state)
+{
+    (void)state;
+    etch_tok *t = NULL;
+    etch_status *st = etch_tok_parse(ETCH_LIT("{\"model\": {\"type\": \"Unigram\", \"vocab\": {\"a\": 0, \"b\": 1}}}"), "x.json", &t);
+    assert_non_null(st);
+    assert_null(t);
+    assert_non_null(strstr(etch_status_message(st), "list of tokens and their scores"));
+    etch_status_free(st);
+}
