@@ -22,6 +22,8 @@ const char *etch_cache_name(int id)
 
 static bool is_few(const etch_attention_work *w) { return w->rows <= ETCH_ATTENTION_FEW; }
 
+static size_t part_bytes(const etch_attention_work *w) { return etch_align_up(sizeof(float) * etch_attention__few_parts(w), 64); }
+
 static etch_attention_work plan(const etch_attention_isa *isa, const etch_attention *a)
 {
     etch_attention_work w = { .isa = isa, .a = a, .group = a->heads / a->kv_heads, .loops = isa->loops[a->cache] };
@@ -38,7 +40,8 @@ static etch_attention_work plan(const etch_attention_isa *isa, const etch_attent
 size_t etch_attention_scratch(const etch_attention_isa *isa, const etch_attention *a, int n_threads)
 {
     etch_attention_work w = plan(isa, a);
-    return (size_t)n_threads * w.worker_bytes + (is_few(&w) ? sizeof(float) * etch_attention__few_parts(&w) : 0);
+    size_t bytes = (size_t)n_threads * w.worker_bytes;
+    return is_few(&w) ? bytes + part_bytes(&w) + sizeof(atomic_size_t) * etch_attention__few_groups(&w) : bytes;
 }
 
 void etch_attention_run(const etch_attention_isa *isa, const etch_attention *a, etch_pool *pool, void *scratch)
@@ -47,6 +50,7 @@ void etch_attention_run(const etch_attention_isa *isa, const etch_attention *a, 
     etch_attention_work w = plan(isa, a);
     w.workers = scratch;
     w.parts = (float *)(void *)(w.workers + (size_t)etch_pool_threads(pool) * w.worker_bytes);
+    if (is_few(&w)) w.ended = (atomic_size_t *)(void *)((uint8_t *)w.parts + part_bytes(&w));
     if (a->batches * a->kv_heads * w.rows * a->n_k * (a->d + a->dv) < 65536) pool = NULL;
     if (is_few(&w)) etch_attention__run_few(&w, pool);
     else etch_attention__run_many(&w, pool);

@@ -16,7 +16,7 @@
 #define ETCH_ATTENTION_FEW 16    // queries that share keys: up to so many are few
 #define ETCH_ATTENTION_KEYS 64   // keys between two corrections
 #define ETCH_ATTENTION_LANES 32  // queries of a block, at most
-#define ETCH_ATTENTION_SPAN 128  // columns of scores of few queries
+#define ETCH_ATTENTION_SPAN 256  // columns of scores of few queries
 #define ETCH_CACHE_BLOCK 16      // slots of a block of a cache
 
 // How keys and values lie: as rows of floats, or as one of caches.def. Such a cache is [batch, head, block, slot of the block]: the blocks
@@ -79,9 +79,9 @@ typedef struct etch_attention_lanes {
 typedef struct etch_attention_isa {
     const char *name;
     unsigned needs;      // features (base/cpu.h)
-    // Row i: *max and *sum go on with its first `n` scores, which become exp(s - max), the others up to a multiple of BLOCK beyond `all`
-    // zeros; acc[dv] is scaled to the new maximum.
-    void (*soften)(int n, int all, float *s, float *max, float *sum, float *acc, size_t dv);
+    // Row i < m of s (SPAN columns): max[i] and sum[i] go on with its first n[i] scores, which become exp(s - max), the others up to a
+    // multiple of BLOCK beyond `all` zeros; row i of acc (dv columns) is scaled to the new maximum.
+    void (*soften)(int m, const int *n, int all, float *s, float *max, float *sum, float *acc, size_t dv);
     // out[c] = factor * sum over i < n of weights[i] * parts[i * step + c], c < dv, in this order.
     void (*join)(const float *parts, size_t step, size_t n, const float *weights, size_t dv, float factor, float *out);
     const etch_cache_loops *const *loops;   // by etch_cache_id

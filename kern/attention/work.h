@@ -3,6 +3,7 @@
 #define ETCH_KERN_ATTENTION_WORK_H
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -27,11 +28,13 @@ typedef struct etch_attention_work {
     uint8_t *workers;        // scratch of each thread
     size_t worker_bytes;
     float *parts;            // few: results of the pieces
+    atomic_size_t *ended;    // few: of each group of heads that are read together, pieces that have ended
 } etch_attention_work;
 
 // few.c
 void etch_attention__plan_few(etch_attention_work *w);
 size_t etch_attention__few_parts(const etch_attention_work *w);   // floats
+size_t etch_attention__few_groups(const etch_attention_work *w);
 void etch_attention__run_few(const etch_attention_work *w, etch_pool *pool);
 // many.c
 void etch_attention__plan_many(etch_attention_work *w);
