@@ -57,8 +57,8 @@ fixed=
 if [ "${FUZZ_SEED:-0}" != 0 ] && setarch -R true 2>/dev/null; then fixed="setarch -R"; fi
 set +e
 # shellcheck disable=SC2086
-$fixed "$target" -seed="${FUZZ_SEED:-0}" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 -verbosity=0 $options \
-    -artifact_prefix="$build/$name-" "$corpus"
+$fixed "$target" -seed="${FUZZ_SEED:-0}" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=20 -print_final_stats=0 -verbosity=0 \
+    $options -artifact_prefix="$build/$name-" "$corpus"
 status=$?
 rm -rf "$corpus"
 exit $status
