@@ -19,19 +19,20 @@
 
 #if defined(__x86_64__)
 // Tiles are 8 KB more of each thread's state: the system keeps them (XCR0), and Linux wants to be asked, once a process.
-static bool has_tiles(void)
+static unsigned tiles(void)
 {
-    enum { TILES_OF_BYTES = 1 << 24 | 1 << 25, OSXSAVE = 1 << 27, TILE_STATE = 1 << 17 | 1 << 18 };
+    enum { TILES = 1 << 24, OF_BYTES = 1 << 25, OF_BF16 = 1 << 22, OSXSAVE = 1 << 27, TILE_STATE = 1 << 17 | 1 << 18 };
     unsigned a, b, c, d;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & OSXSAVE)) return false;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & TILES_OF_BYTES) != TILES_OF_BYTES) return false;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & OSXSAVE)) return 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & TILES)) return 0;
+    unsigned has = (d & OF_BYTES ? ETCH_CPU_AMXINT8 : 0) | (d & OF_BF16 ? ETCH_CPU_AMXBF16 : 0);
     __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-    if ((a & TILE_STATE) != TILE_STATE) return false;
+    if ((a & TILE_STATE) != TILE_STATE) return 0;
 #if defined(__linux__)
     enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };   // of arch_prctl
-    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) ? 0 : has;
 #else
-    return true;
+    return has;
 #endif
 }
 #endif
@@ -52,7 +53,7 @@ static unsigned machine(void)
     if ((f & ETCH_CPU_AVX512) && __builtin_cpu_supports("avx512vnni")) f |= ETCH_CPU_AVX512VNNI;
     unsigned a, b, c, d;
     if (f && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4)) f |= ETCH_CPU_AVXVNNI;
-    if ((f & ETCH_CPU_AVX512VNNI) && has_tiles()) f |= ETCH_CPU_AMXINT8;
+    if (f & ETCH_CPU_AVX512VNNI) f |= tiles();
 #elif defined(__aarch64__)
     f |= ETCH_CPU_NEON;
 #if defined(__linux__)
@@ -72,7 +73,7 @@ unsigned etch_cpu_features(void)
         { "avx2", ETCH_CPU_AVX2 },
         { "avxvnni", ETCH_CPU_AVX2 | ETCH_CPU_AVXVNNI },
         { "avx512", ETCH_CPU_AVX2 | ETCH_CPU_AVX512 },
-        { "avx512vnni", ~(unsigned)ETCH_CPU_AMXINT8 },
+        { "avx512vnni", ~(unsigned)(ETCH_CPU_AMXINT8 | ETCH_CPU_AMXBF16) },
         { "neon", ETCH_CPU_NEON },
     };
     unsigned f = machine();

@@ -46,12 +46,15 @@ static size_t equal_part(size_t n, size_t most, size_t step)
 
 static const float zeros[ETCH_FGEMM_MAX_KC];
 
-size_t etch_fgemm_scratch(int n_threads) { return (size_t)n_threads * etch_align_up(sizeof(work), 64); }
-
-static work *work_of(void *scratch, int worker)
+static size_t work_bytes(void)
 {
-    return (work *)(void *)((uint8_t *)scratch + (size_t)worker * etch_align_up(sizeof(work), 64));
+    size_t split = etch_fgemm__split_scratch();
+    return etch_align_up(sizeof(work) > split ? sizeof(work) : split, 64);
 }
+
+size_t etch_fgemm_scratch(int n_threads) { return (size_t)n_threads * work_bytes(); }
+
+void *etch_fgemm__work_of(void *scratch, int worker) { return (uint8_t *)scratch + (size_t)worker * work_bytes(); }
 
 // ---- layout
 
@@ -261,12 +264,12 @@ static void block_task(void *user, size_t i, int worker)
     area r = { i / s->parts_n * s->rows, 0, i % s->parts_n * s->columns, 0 };
     r.i1 = s->g->m - r.i0 < s->rows ? s->g->m : r.i0 + s->rows;
     r.j1 = s->g->n - r.j0 < s->columns ? s->g->n : r.j0 + s->columns;
-    block(s->kn, s->g, r, work_of(s->scratch, worker));
+    block(s->kn, s->g, r, etch_fgemm__work_of(s->scratch, worker));
 }
 
 // Splits C into areas such that the least is laid out twice: every row part lays out all of B, every column part all of A. Many areas let
 // the threads end together, even when one of them was interrupted.
-static void split(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t threads, job *s)
+static void divide(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t threads, job *s)
 {
     bool is_turned = etch_fgemm__is_turned(kn, g, g->n / threads);
     size_t mr = (size_t)(is_turned ? kn->nr : kn->mr), nr = (size_t)(is_turned ? kn->mr : kn->nr);
@@ -299,7 +302,11 @@ void etch_fgemm_run(const etch_fgemm_kernels *kn, const etch_fgemm *g, etch_pool
         etch_pool_run(pool, ceil_div(g->n, DOT_COLUMNS), dot_task, &s);
         return;
     }
-    split(kn, g, (size_t)etch_pool_threads(pool), &s);
+    if (etch_fgemm__is_split(kn, g)) {
+        etch_fgemm__split(kn, g, pool, scratch);
+        return;
+    }
+    divide(kn, g, (size_t)etch_pool_threads(pool), &s);
     etch_pool_run(pool, s.parts_n * ceil_div(g->m, s.rows), block_task, &s);
 }
 
@@ -308,8 +315,10 @@ static void one_of_many(void *user, size_t i, int worker)
     const job *s = user;
     etch_fgemm g = *s->g;
     s->at(s->user, i, &g);
+    void *w = etch_fgemm__work_of(s->scratch, worker);
     if (wants_dots(&g)) dot_columns(s->kn, &g, 0, g.n);
-    else block(s->kn, &g, (area){ 0, g.m, 0, g.n }, work_of(s->scratch, worker));
+    else if (etch_fgemm__is_split(s->kn, &g)) etch_fgemm__split(s->kn, &g, NULL, w);
+    else block(s->kn, &g, (area){ 0, g.m, 0, g.n }, w);
 }
 
 void etch_fgemm_run_many(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t count, etch_fgemm_at *at, const void *user,

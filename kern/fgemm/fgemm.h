@@ -1,7 +1,7 @@
 // Products of floating-point matrices: fp32 activations with fp32, fp16, bf16 or int8 weights, threads, bias and clamp included.
 //
 // In: rows of A (a matrix, or gathered by a function: convolution), B either way round. Out: C, every sum in some order of fp32 additions:
-// blocks of products (kc, or 768) are added up one after the other.
+// blocks of products (kc, or 768) are added up one after the other. (Or of bf16 additions: etch_fgemm_split.)
 //
 // Blocks of A and B are laid out for the inner loop in the caller's scratch, about 1.7 MiB a thread; weights are never copied as a whole.
 // One or a few rows against weights [n, k] are dot products on the weights where they lie, so that a matrix-vector product reads them once.
@@ -27,6 +27,30 @@ typedef struct etch_fgemm_end { const float *bias, *scale; float lo, hi; } etch_
 // tile.
 typedef struct etch_fgemm_ahead { const uint8_t *row; size_t stride, bytes, n, at; int rarely; } etch_fgemm_ahead;
 
+// Products of floats as products of bf16, where those are several times faster. A float is the sum of three bf16 (8 + 8 + 8 of its 24
+// bits), each the rest rounded; of the nine products of two such sums six are added up in fp32, and the three that are left out are below
+// 2^-24 |a b| together. So sums are as exact as sums of floats, with two differences: parts and products below 2^-126 count as zero, and
+// where a part is not finite (infinities, no numbers, 3.39e38 and more) no sum is.
+#define ETCH_FGEMM_SPLIT_ROWS 32    // of a strip, at most
+#define ETCH_FGEMM_SPLIT_STEP 32    // columns that are laid out together, the last ones filled up with zeros
+#define ETCH_FGEMM_SPLIT_BYTES (6 * ETCH_FGEMM_SPLIT_ROWS * ETCH_FGEMM_SPLIT_STEP)   // of a strip for a step
+
+// A strip that is laid out in parts: n rows of k numbers at x, ldx apart, to `out` (64-aligned). Rows below `row` and columns below `p` of
+// that row are done.
+typedef struct etch_fgemm_strip { const float *x; size_t ldx, n, k; uint8_t *out; size_t row, p; } etch_fgemm_strip;
+
+typedef struct etch_fgemm_split {
+    void (*begin)(void), (*end)(void);   // around calls of `tile` on a thread
+    // Of a product one strip is a left one, the other a right one. Lays out what is not done yet.
+    void (*left)(etch_fgemm_strip *s);
+    void (*right)(const etch_fgemm_strip *s);
+    // c[i*ldc + j] = (add ? c : 0) + sum_p left[i][p] * right[j][p], i < n_left, j < n_right (is_turned: c[j*ldc + i]); with `end`:
+    // finished. Meanwhile `each` steps of a row of the left strip `next` are laid out for each of its own.
+    // False, and c as it was: some sum is not finite.
+    bool (*tile)(bool is_turned, size_t n_left, size_t n_right, size_t k, const uint8_t *left, const uint8_t *right, float *c, size_t ldc,
+                 bool add, const struct etch_fgemm_end *end, etch_fgemm_strip *next, size_t each);
+} etch_fgemm_split;
+
 // One row of kernels.def: the inner loops of one instruction set.
 typedef struct etch_fgemm_kernels {
     const char *name;
@@ -49,6 +73,7 @@ typedef struct etch_fgemm_kernels {
                    const etch_fgemm_end *end, etch_fgemm_ahead *ahead);
     // out[i*4 + r] = sum_p x[i*ldx + p] * w[r*ldw + p], i < m <= 6, r < 4: rows of A beyond whole tiles. NULL as `turned`.
     void (*rest)(int m, const float *x, size_t ldx, const float *w, size_t ldw, size_t k, float out[24]);
+    const etch_fgemm_split *split;   // NULL: the instruction set has none
 } etch_fgemm_kernels;
 
 // The last row of kernels.def that `features` allow.

@@ -139,6 +139,10 @@ void test_kern_fgemm__blocks(void **state)
         { 80, 340, 1541, 0, true, false, true, false },
         { 7, 253, 16, 0, true, true, false, false },       { 433, 131, 769, 0, true, true, false, false },
         { 69, 123, 1023, 0, true, true, true, false },   // ldb 1024
+        // By parts, rows of W passing by and rows of A: tails on every side, several blocks of k and of what is held, gathered rows.
+        { 33, 385, 193, 0, true, true, true, false },      { 197, 401, 1601, 0, true, true, false, false },
+        { 449, 389, 224, 0, true, false, true, false },    { 500, 243, 770, 0, true, true, true, false },
+        { 387, 49, 195, 0, true, true, false, true },      { 48, 390, 258, 0, true, true, true, true },
     };
     etch_pool *pool = etch_pool_acquire(3);
     const etch_fgemm_kernels *kn;
@@ -189,4 +193,43 @@ void test_kern_fgemm__many(void **state)
     }
     free(scratch);
     etch_pool_release(pool);
+}
+
+// Infinities, no numbers, numbers too large for a part and numbers with parts below 2^-126, each in a row of A or W of its own.
+void test_kern_fgemm__special_numbers(void **state)
+{
+    (void)state;
+    enum { M = 400, N = 70, K = 200 };
+    static const float special[] = { INFINITY, -INFINITY, NAN, 3.4e38f, -3.39e38f, 1e-38f, 1e-42f, 0x1p-110f };
+    float *a = malloc(sizeof *a * M * K), *w = malloc(sizeof *w * N * K), *c = malloc(sizeof *c * M * N);
+    void *scratch = aligned_alloc(64, etch_fgemm_scratch(1));
+    for (size_t i = 0; i < M * K; i++) a[i] = uniform();
+    for (size_t i = 0; i < N * K; i++) w[i] = uniform();
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+        a[(i * 37 + 3) * K + i * 11] = special[i];
+        w[(i * 8 + 5) * K + i * 7] = special[i];
+        for (size_t j = 0; j < N; j += 3) w[j * K + i * 11] = 0;   // an infinity times zero is no number
+    }
+    const etch_fgemm_kernels *kn;
+    for (int r = 0; (kn = etch_fgemm_row(r)); r++) {
+        if ((kn->needs & etch_cpu_features()) != kn->needs) continue;
+        etch_fgemm g = { .m = M, .n = N, .k = K, .a = a, .lda = K, .b = w, .ldb = K, .b_is_nk = true, .c = c, .ldc = N, .lo = -INFINITY,
+                         .hi = INFINITY };
+        etch_fgemm_run(kn, &g, NULL, scratch);
+        for (size_t i = 0; i < M; i++)
+            for (size_t j = 0; j < N; j++) {
+                double y = 0, size = 0, got = (double)c[i * N + j];
+                for (size_t p = 0; p < K; p++) {
+                    y += (double)a[i * K + p] * (double)w[j * K + p];
+                    size += fabs((double)a[i * K + p] * (double)w[j * K + p]);
+                }
+                if (size > 3.4e38 && size < INFINITY) continue;   // whether it overflows depends on the order of the sum
+                if (isnan(y) ? !isnan(got) : isinf(y) ? got != y : fabs(y - got) > 0x1p-18 * size + 1e-30)
+                    fail_msg("%s at %zu, %zu: %.9g, not %.9g", kn->name, i, j, got, y);
+            }
+    }
+    free(a);
+    free(w);
+    free(c);
+    free(scratch);
 }

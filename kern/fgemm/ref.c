@@ -35,4 +35,5 @@ static void ref_pack_columns(etch_fgemm_type type, const void *w, size_t ldw, si
         for (size_t p = 0; p < k; p++) out[p * NR + j] = ref_one(type, w, j * ldw + p);
 }
 
-const etch_fgemm_kernels etch_fgemm__ref = { "ref", 0, MR, NR, 256, ref_tile, ref_pack_rows, ref_pack_columns, ref_dots, 0, NULL, NULL };
+const etch_fgemm_kernels etch_fgemm__ref = { "ref", 0, MR, NR, 256, ref_tile, ref_pack_rows, ref_pack_columns, ref_dots, 0, NULL, NULL,
+                                             NULL };

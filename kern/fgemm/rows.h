@@ -10,6 +10,13 @@ bool etch_fgemm__is_turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, si
 void etch_fgemm__turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i0, size_t i1, size_t j0, size_t j1, float *x,
                         size_t len);
 
+// split.c: the whole product, by parts. Its part of the scratch of a worker is etch_fgemm__split_scratch() bytes.
+bool etch_fgemm__is_split(const etch_fgemm_kernels *kn, const etch_fgemm *g);
+void etch_fgemm__split(const etch_fgemm_kernels *kn, const etch_fgemm *g, etch_pool *pool, void *scratch);
+size_t etch_fgemm__split_scratch(void);
+// fgemm.c
+void *etch_fgemm__work_of(void *scratch, int worker);
+
 // Asks for the next line of what comes next, for the second-level cache.
 static inline __attribute__((always_inline)) void etch_fgemm__ask(etch_fgemm_ahead *f)
 {
@@ -24,5 +31,6 @@ static inline __attribute__((always_inline)) void etch_fgemm__ask(etch_fgemm_ahe
 #define KERNELS(suffix, features) extern const etch_fgemm_kernels etch_fgemm__##suffix;
 #include "kern/fgemm/kernels.def"
 #undef KERNELS
+extern const etch_fgemm_split etch_fgemm__amx_split;
 
 #endif

@@ -291,7 +291,9 @@ static void avx512_pack_columns(etch_fgemm_type type, const void *w, size_t ldw,
     }
 }
 
-const etch_fgemm_kernels etch_fgemm__avx512 = { "avx512", ETCH_CPU_AVX512, MR, NR, 512, avx512_tile_of, avx512_pack_rows,
-                                                avx512_pack_columns, avx512_dots,
-                                                 FEW, avx512_turned, avx512_rest };
+#define LOOPS MR, NR, 512, avx512_tile_of, avx512_pack_rows, avx512_pack_columns, avx512_dots, FEW, avx512_turned, avx512_rest
+const etch_fgemm_kernels etch_fgemm__avx512 = { "avx512", ETCH_CPU_AVX512, LOOPS, NULL };
+#if defined(ETCH_HAS_AMX)
+const etch_fgemm_kernels etch_fgemm__amx = { "amx", ETCH_CPU_AVX512 | ETCH_CPU_AMXBF16, LOOPS, &etch_fgemm__amx_split };
+#endif
 #endif
