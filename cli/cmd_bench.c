@@ -1,7 +1,7 @@
 // `etch bench`: how fast a program runs. In: a .pte. Out: one JSON object (--json), or the same as text.
 //
 // A decoder (the contract of rt/lm.h): load, first token, prefill, decode on an empty cache and far into it ("of_empty": the second speed
-// by the first). Any other program: each method on made-up inputs.
+// by that of steps on an empty cache in turn with it). Any other program: each method on made-up inputs.
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +85,28 @@ static etch_status *prefill(bench *b, etch_lm *lm, int64_t n, json_t *into)
     return s;
 }
 
+// n tokens, one at a time, the first after `context` others: times at ns.
+static etch_status *time_steps(etch_lm *lm, int64_t context, int64_t n, uint64_t *ns)
+{
+    lm->position = context;   // what the cache holds beyond does not count
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t begin = etch_clock_ns();
+        ETCH_TRY(feed_many(lm, 1));
+        ns[i] = etch_clock_ns() - begin;
+    }
+    return NULL;
+}
+
+static double seconds_of(const uint64_t *ns, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += (double)ns[i] * 1e-9;
+    return sum;
+}
+
+// Steps that are timed one after the other before those on an empty cache have their turn: a machine whose speed drifts slows both.
+#define TURN 8
+
 // One token at a time after `context` tokens.
 static etch_status *decode(bench *b, etch_lm *lm, int64_t context, json_t *into)
 {
@@ -97,18 +119,17 @@ static etch_status *decode(bench *b, etch_lm *lm, int64_t context, json_t *into)
     etch_rt_listen(lm->method, count_bytes, &bytes);   // the first step, which also warms up
     ETCH_TRY(feed_many(lm, 1));
     etch_rt_listen(lm->method, NULL, NULL);
-    uint64_t *ns = calloc((size_t)n, sizeof *ns);
+    uint64_t *ns = calloc(2 * (size_t)n, sizeof *ns), *empty = ns + n;
     if (!ns) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     etch_status *s = NULL;
-    uint64_t start = etch_clock_ns();
-    for (int64_t i = 0; i < n && !s; i++) {
-        uint64_t begin = etch_clock_ns();
-        s = feed_many(lm, 1);
-        ns[i] = etch_clock_ns() - begin;
+    for (int64_t i = 0; i < n && !s; i += TURN) {
+        int64_t turn = n - i < TURN ? n - i : TURN;
+        s = time_steps(lm, context + 1 + i, turn, ns + i);
+        if (!s && context) s = time_steps(lm, 1 + i, turn, empty + i);
     }
-    double seconds = ms_since(start) * 1e-3;
     note_memory(b);
     if (!s) {
+        double seconds = seconds_of(ns, n);
         json_t *j = json_object();
         json_array_append_new(into, j);
         put_int(j, "context", (uint64_t)context);
@@ -116,11 +137,11 @@ static etch_status *decode(bench *b, etch_lm *lm, int64_t context, json_t *into)
         put(j, "tokens_per_s", (double)n / seconds);
         json_object_set_new(j, "ms", latencies(ns, (size_t)n));
         put_int(j, "weight_bytes_per_token", bytes);
-        if (!b->step_bytes) {
+        if (context) {
+            put(j, "of_empty", seconds_of(empty, n) / seconds);
+        } else {
             b->step_bytes = bytes;
             b->step_s = seconds / (double)n;
-        } else {
-            put(j, "of_empty", b->step_s * (double)n / seconds);
         }
     }
     free(ns);
