@@ -163,7 +163,7 @@ static void requantize(const etch_xnn_value *in, const etch_xnn_value *out)
 {
     double ratio = (double)in->scale / (double)out->scale;
     int32_t lo = out->type == XT_QINT8 ? -128 : 0, hi = lo + 255;
-    int64_t factor = lrint(fmin(256.0 * (double)(float)ratio, 1e9)), bias = ((int64_t)out->zero_point << 8) - factor * in->zero_point + 128;
+    int64_t factor = lrint(fmin(256.0 * (double)(float)ratio, 1e9)), bias = (int64_t)out->zero_point * 256 - factor * in->zero_point + 128;
     for (int64_t i = 0; i < in->numel; i++) {
         int64_t q = in->type == XT_QINT8 ? ((const int8_t *)in->data)[i] : in->data[i];
         int64_t y = (bias + factor * q) >> 8;
