@@ -228,6 +228,7 @@ static etch_status *check_quantised_filter(etch_xnn *x, etch_xnn_node *n, int64_
 {
     const etch_xnn_value *in = &x->values[n->in[0]], *w = &x->values[n->in[1]], *out = &x->values[n->out[0]];
     if (w->where != XV_CONST) return BAD("the quantised filter is not constant");
+    if (!w->numel) return BAD("the quantised filter is empty");   // its sizes, one of them 0, are then bounded by nothing in the file
     bool per_channel = w->type == XT_QCINT8 || w->type == XT_QCINT4;
     if (per_channel && (w->channel_dim != channel_dim || (int64_t)w->n_scales != channels))
         return BAD("scales over dimension %d, not %d", w->channel_dim, channel_dim);
