@@ -119,8 +119,9 @@ static etch_status *decode(bench *b, etch_lm *lm, int64_t context, json_t *into)
     etch_rt_listen(lm->method, count_bytes, &bytes);   // the first step, which also warms up
     ETCH_TRY(feed_many(lm, 1));
     etch_rt_listen(lm->method, NULL, NULL);
-    uint64_t *ns = calloc(2 * (size_t)n, sizeof *ns), *empty = ns + n;
+    uint64_t *ns = calloc(2 * (size_t)n, sizeof *ns);
     if (!ns) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    uint64_t *empty = ns + n;
     etch_status *s = NULL;
     for (int64_t i = 0; i < n && !s; i += TURN) {
         int64_t turn = n - i < TURN ? n - i : TURN;

@@ -36,14 +36,6 @@ typedef struct {
 
 typedef struct { size_t i0, i1, j0, j1; } area;
 
-static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
-
-// The size of the fewest equal parts of `n` that are `most` at most, in whole steps (of which `most` is a multiple).
-static size_t equal_part(size_t n, size_t most, size_t step)
-{
-    return n ? ceil_div(ceil_div(n, ceil_div(n, most)), step) * step : step;
-}
-
 static const float zeros[ETCH_FGEMM_MAX_KC];
 
 static size_t work_bytes(void)
@@ -129,7 +121,7 @@ static etch_fgemm_ahead ahead_of(const etch_fgemm *g, size_t j, size_t n, size_t
 {
     size_t size = type_bytes(g->b_type), first = g->b_is_nk ? j * g->ldb + p : p * g->ldb + j;
     etch_fgemm_ahead f = { (const uint8_t *)g->b + first * size, g->ldb * size, (g->b_is_nk ? k : n) * size, g->b_is_nk ? n : k, 0, 0 };
-    for (size_t lines = ceil_div(f.bytes, 64) * f.n; f.rarely < 5 && (lines * 8 << f.rarely) <= calls * k; f.rarely++) {}
+    for (size_t lines = etch_fgemm__ceil_div(f.bytes, 64) * f.n; f.rarely < 5 && (lines * 8 << f.rarely) <= calls * k; f.rarely++) {}
     return f;
 }
 
@@ -175,11 +167,11 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
     }
     // Few rows read B once: laying it out would double the work.
     bool in_place = !g->b_is_nk && g->b_type == ETCH_FGEMM_F32 && r.i1 - r.i0 <= 2 * (size_t)kn->mr;
-    size_t high = equal_part(r.i1 - r.i0, MC, (size_t)kn->mr);
+    size_t high = etch_fgemm__equal_part(r.i1 - r.i0, MC, (size_t)kn->mr);
     bool is_one_block = high >= r.i1 - r.i0;
     // A short sum into a large C is a matter of writing: in order, then.
     bool row_by_row = !in_place && g->k <= (size_t)kn->kc && (r.i1 - r.i0) * (r.j1 - r.j0) > LARGE;
-    size_t deep = equal_part(g->k, (size_t)kn->kc, 16), wide = equal_part(r.j1 - r.j0, NC, nr);
+    size_t deep = etch_fgemm__equal_part(g->k, (size_t)kn->kc, 16), wide = etch_fgemm__equal_part(r.j1 - r.j0, NC, nr);
     for (size_t j = r.j0; j < r.j1; j += wide) {
         size_t n = r.j1 - j < wide ? r.j1 - j : wide, p = 0;
         do {
@@ -197,7 +189,8 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
                     // The first rows lay out B, tile by tile: it is then in the first-level cache, and the next one is on its way.
                     if (i == r.i0 && !lies) lay_out_b(kn, g, j + t, width, p, k, laid_out);
                     etch_fgemm_ahead f = { 0 };
-                    if (fetches) f = ahead_of(g, j + t + nr, n - t - nr < nr ? n - t - nr : nr, p, k, ceil_div(m, (size_t)kn->mr));
+                    if (fetches)
+                        f = ahead_of(g, j + t + nr, n - t - nr < nr ? n - t - nr : nr, p, k, etch_fgemm__ceil_div(m, (size_t)kn->mr));
                     column_tile(kn, g, w, w->a, b, lies ? g->ldb : nr, i, m, j + t, width, k, p > 0, p + k >= g->k, &f);
                 }
                 if (p + k >= g->k && g->after)
@@ -211,13 +204,6 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
 
 // ---- dot products
 
-static inline float finish(const etch_fgemm *g, float y, size_t j)
-{
-    if (g->bias) y += g->bias[j];
-    if (g->scale) y *= g->scale[j];
-    return y < g->lo ? g->lo : y > g->hi ? g->hi : y;
-}
-
 static void dot_columns(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t j0, size_t j1)
 {
     float y[12];
@@ -230,7 +216,8 @@ static void dot_columns(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_
                 const void *w = (const uint8_t *)g->b + (j + r) * g->ldb * type_bytes(g->b_type);
                 kn->dots(m, g->a + i * g->lda, g->lda, g->b_type, w, n == 4 ? g->ldb : 0, g->k, y);
                 for (size_t c = 0; c < (n == 4 ? 4 : 1); c++)
-                    for (size_t q = 0; q < (size_t)m; q++) g->c[(i + q) * g->ldc + j + r + c] = finish(g, y[q * 4 + c], j + r + c);
+                    for (size_t q = 0; q < (size_t)m; q++)
+                        g->c[(i + q) * g->ldc + j + r + c] = etch_fgemm__finish(g, y[q * 4 + c], j + r + c);
             }
         }
     }
@@ -273,13 +260,15 @@ static void divide(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t thr
 {
     bool is_turned = etch_fgemm__is_turned(kn, g, g->n / threads);
     size_t mr = (size_t)(is_turned ? kn->nr : kn->mr), nr = (size_t)(is_turned ? kn->mr : kn->nr);
-    size_t tiles_m = ceil_div(g->m, mr), tiles_n = ceil_div(g->n, nr), best_m = 1, best_n = 1, most = threads > 1 ? 8 * threads : 1;
+    size_t tiles_m = etch_fgemm__ceil_div(g->m, mr), tiles_n = etch_fgemm__ceil_div(g->n, nr), best_m = 1, best_n = 1;
+    size_t most = threads > 1 ? 8 * threads : 1;
     double best = INFINITY;
     for (size_t pn = 1; pn <= most && pn <= tiles_n; pn++)
         for (size_t pm = 1; pm * pn <= most && pm <= tiles_m && !(is_turned && pm > 1); pm++) {
-            size_t tasks = pm * pn, rounds = ceil_div(tasks, threads);
+            size_t tasks = pm * pn, rounds = etch_fgemm__ceil_div(tasks, threads);
             // The busiest thread's share, and a part of an area for what cannot be foreseen.
-            double share = (double)(ceil_div(tiles_m, pm) * ceil_div(tiles_n, pn) * mr * nr) * ((double)rounds + (threads > 1 ? 0.06 : 0));
+            double share = (double)(etch_fgemm__ceil_div(tiles_m, pm) * etch_fgemm__ceil_div(tiles_n, pn) * mr * nr) *
+                           ((double)rounds + (threads > 1 ? 0.06 : 0));
             // Laying out costs about half a cycle a number, a product 1/16.
             double cost = share / 16 +
                           ((is_turned ? 0 : 0.4) * (double)pm * (double)g->n + 0.5 * (double)pn * (double)g->m) / (double)threads;
@@ -288,9 +277,9 @@ static void divide(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t thr
             best_m = pm;
             best_n = pn;
         }
-    s->rows = ceil_div(tiles_m, best_m) * mr;
-    s->columns = ceil_div(tiles_n, best_n) * nr;
-    s->parts_n = ceil_div(g->n, s->columns);
+    s->rows = etch_fgemm__ceil_div(tiles_m, best_m) * mr;
+    s->columns = etch_fgemm__ceil_div(tiles_n, best_n) * nr;
+    s->parts_n = etch_fgemm__ceil_div(g->n, s->columns);
 }
 
 void etch_fgemm_run(const etch_fgemm_kernels *kn, const etch_fgemm *g, etch_pool *pool, void *scratch)
@@ -299,7 +288,7 @@ void etch_fgemm_run(const etch_fgemm_kernels *kn, const etch_fgemm *g, etch_pool
     if (g->m * g->n * (g->k + 1) < SMALL) pool = NULL;
     job s = { .kn = kn, .g = g, .scratch = scratch };
     if (wants_dots(g)) {
-        etch_pool_run(pool, ceil_div(g->n, DOT_COLUMNS), dot_task, &s);
+        etch_pool_run(pool, etch_fgemm__ceil_div(g->n, DOT_COLUMNS), dot_task, &s);
         return;
     }
     if (etch_fgemm__is_split(kn, g)) {
@@ -307,7 +296,7 @@ void etch_fgemm_run(const etch_fgemm_kernels *kn, const etch_fgemm *g, etch_pool
         return;
     }
     divide(kn, g, (size_t)etch_pool_threads(pool), &s);
-    etch_pool_run(pool, s.parts_n * ceil_div(g->m, s.rows), block_task, &s);
+    etch_pool_run(pool, s.parts_n * etch_fgemm__ceil_div(g->m, s.rows), block_task, &s);
 }
 
 static void one_of_many(void *user, size_t i, int worker)

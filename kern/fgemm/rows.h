@@ -17,6 +17,22 @@ size_t etch_fgemm__split_scratch(void);
 // fgemm.c
 void *etch_fgemm__work_of(void *scratch, int worker);
 
+static inline size_t etch_fgemm__ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+
+// The size of the fewest equal parts of `n` that are `most` at most, in whole steps (of which `most` is a multiple).
+static inline size_t etch_fgemm__equal_part(size_t n, size_t most, size_t step)
+{
+    return n ? etch_fgemm__ceil_div(etch_fgemm__ceil_div(n, etch_fgemm__ceil_div(n, most)), step) * step : step;
+}
+
+// A finished sum of column j.
+static inline float etch_fgemm__finish(const etch_fgemm *g, float y, size_t j)
+{
+    if (g->bias) y += g->bias[j];
+    if (g->scale) y *= g->scale[j];
+    return y < g->lo ? g->lo : y > g->hi ? g->hi : y;
+}
+
 // Asks for the next line of what comes next, for the second-level cache.
 static inline __attribute__((always_inline)) void etch_fgemm__ask(etch_fgemm_ahead *f)
 {

@@ -45,15 +45,11 @@ typedef struct {
 
 size_t etch_fgemm__split_scratch(void) { return sizeof(work); }
 
-static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
-
-static size_t whole(size_t n, size_t step) { return ceil_div(n, step) * step; }
-
 bool etch_fgemm__is_split(const etch_fgemm_kernels *kn, const etch_fgemm *g)
 {
     if (!kn->split || !g->b_is_nk || g->b_type != ETCH_FGEMM_F32 || g->k < SHORTEST) return false;
     if ((g->m > g->n ? g->m : g->n) < FEWEST_PASSING || (g->m > g->n ? g->n : g->m) < FEWEST_HELD) return false;
-    return 3 * whole(g->m, 16) * whole(g->n, 16) * whole(g->k, STEP) <= 4 * g->m * g->n * g->k;
+    return 3 * etch_align_up(g->m, 16) * etch_align_up(g->n, 16) * etch_align_up(g->k, STEP) <= 4 * g->m * g->n * g->k;
 }
 
 // Rows [i, i + n) of A, of the job's columns, one after the other at `out`.
@@ -90,7 +86,7 @@ static size_t at_most(size_t n, size_t most) { return n < most ? n : most; }
 
 static void hold(const job *s, work *w)
 {
-    size_t strip = ceil_div(s->k, STEP) * BYTES;
+    size_t strip = etch_fgemm__ceil_div(s->k, STEP) * BYTES;
     for (size_t i = 0; i < s->n; i += ROWS) {
         etch_fgemm_strip f = strip_of(s, s->is_turned, s->first + i, at_most(s->n - i, ROWS), w->held + i / ROWS * strip, w);
         s->kn->split->right(&f);
@@ -100,7 +96,7 @@ static void hold(const job *s, work *w)
 }
 
 // A tile with numbers that are not finite, or too large to be split, by dot products in floats.
-static void redo(const job *s, size_t i, size_t m, size_t j, size_t n, const etch_fgemm_end *end, work *w)
+static void redo(const job *s, size_t i, size_t m, size_t j, size_t n, work *w)
 {
     const etch_fgemm *g = s->g;
     s->kn->split->left(&w->next);   // which may lie in w->rows
@@ -108,12 +104,10 @@ static void redo(const job *s, size_t i, size_t m, size_t j, size_t n, const etc
     const float *a = rows_of(s, true, i, m, &lda, w);
     float y[12];
     for (size_t q = 0; q < m; q++)
-        for (size_t c = 0; c < n; c++) {
-            s->kn->dots(1, a + q * lda, lda, ETCH_FGEMM_F32, (const float *)g->b + (j + c) * g->ldb + s->p, 0, s->k, y);
-            float *at = g->c + (i + q) * g->ldc + j + c, sum = s->p ? *at + y[0] : y[0];
-            if (end && end->bias) sum += end->bias[c];
-            if (end && end->scale) sum *= end->scale[c];
-            *at = !end ? sum : sum < end->lo ? end->lo : sum > end->hi ? end->hi : sum;
+        for (size_t c = j; c < j + n; c++) {
+            s->kn->dots(1, a + q * lda, lda, ETCH_FGEMM_F32, (const float *)g->b + c * g->ldb + s->p, 0, s->k, y);
+            float *at = g->c + (i + q) * g->ldc + c, sum = s->p ? *at + y[0] : y[0];
+            *at = s->p + s->k >= g->k ? etch_fgemm__finish(g, sum, c) : sum;
         }
 }
 
@@ -131,13 +125,13 @@ static void multiply(const job *s, const uint8_t *strip, size_t t, size_t n, wor
 {
     const etch_fgemm *g = s->g;
     bool is_last = s->p + s->k >= g->k;
-    size_t bytes = ceil_div(s->k, STEP) * BYTES, each = ceil_div(ROWS, ceil_div(s->n, ROWS));
+    size_t bytes = etch_fgemm__ceil_div(s->k, STEP) * BYTES, each = etch_fgemm__ceil_div(ROWS, etch_fgemm__ceil_div(s->n, ROWS));
     for (size_t h = 0; h < s->n; h += ROWS) {
         size_t width = at_most(s->n - h, ROWS), i = s->is_turned ? s->first + h : t, j = s->is_turned ? t : s->first + h;
         etch_fgemm_end end = { g->bias ? g->bias + j : NULL, g->scale ? g->scale + j : NULL, g->lo, g->hi };
         if (!s->kn->split->tile(s->is_turned, n, width, s->k, strip, w->held + h / ROWS * bytes, g->c + i * g->ldc + j, g->ldc, s->p > 0,
                                 is_last ? &end : NULL, &w->next, each))
-            redo(s, i, s->is_turned ? width : n, j, s->is_turned ? n : width, is_last ? &end : NULL, w);
+            redo(s, i, s->is_turned ? width : n, j, s->is_turned ? n : width, w);
     }
 }
 
@@ -174,19 +168,19 @@ void etch_fgemm__split(const etch_fgemm_kernels *kn, const etch_fgemm *g, etch_p
         w->block = 0;
         w->which = 0;
     }
-    size_t deep = whole(ceil_div(g->k, ceil_div(g->k, DEEP)), STEP), strips = ceil_div(s.n_passing, ROWS);
-    size_t most = HELD / (ceil_div(deep, STEP) * BYTES) * ROWS;
-    size_t high = whole(ceil_div(s.n_held, ceil_div(s.n_held, most)), ROWS);
+    size_t deep = etch_fgemm__equal_part(g->k, DEEP, STEP), strips = etch_fgemm__ceil_div(s.n_passing, ROWS);
+    size_t most = HELD / (etch_fgemm__ceil_div(deep, STEP) * BYTES) * ROWS;
+    size_t high = etch_fgemm__equal_part(s.n_held, most, ROWS);
     for (s.p = 0; s.p < g->k; s.p += s.k) {
         s.k = at_most(g->k - s.p, deep);
         for (s.first = 0; s.first < s.n_held; s.first += s.n) {
             s.n = at_most(s.n_held - s.first, high);
             s.block++;
-            size_t cycles = ceil_div(s.k, STEP) * ceil_div(s.n, ROWS) * STEP_CYCLES;
-            s.strips = ceil_div(TASK, cycles);
+            size_t cycles = etch_fgemm__ceil_div(s.k, STEP) * etch_fgemm__ceil_div(s.n, ROWS) * STEP_CYCLES;
+            s.strips = etch_fgemm__ceil_div(TASK, cycles);
             if (s.strips < strips / (16 * threads)) s.strips = strips / (16 * threads);
-            if (s.strips > ceil_div(strips, threads)) s.strips = ceil_div(strips, threads);
-            etch_pool_run(pool, ceil_div(strips, s.strips), task, &s);
+            if (s.strips > etch_fgemm__ceil_div(strips, threads)) s.strips = etch_fgemm__ceil_div(strips, threads);
+            etch_pool_run(pool, etch_fgemm__ceil_div(strips, s.strips), task, &s);
         }
     }
 }

@@ -25,13 +25,6 @@ bool etch_fgemm__is_turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, si
     return is_form && g->m > DOT_ROWS && g->m <= most && columns >= 8 * (size_t)kn->mr && g->k >= 16;
 }
 
-static float finish(const etch_fgemm *g, float y, size_t j)
-{
-    if (g->bias) y += g->bias[j];
-    if (g->scale) y *= g->scale[j];
-    return y < g->lo ? g->lo : y > g->hi ? g->hi : y;
-}
-
 // Rows [i, i + m) against four columns.
 static void dots(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i, size_t m, size_t j, size_t p, size_t k)
 {
@@ -40,7 +33,7 @@ static void dots(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i, si
     for (size_t r = 0; r < m; r++)
         for (size_t c = 0; c < 4; c++) {
             float *at = g->c + (i + r) * g->ldc + j + c, sum = p ? *at + y[r * 4 + c] : y[r * 4 + c];
-            *at = p + k >= g->k ? finish(g, sum, j + c) : sum;
+            *at = p + k >= g->k ? etch_fgemm__finish(g, sum, j + c) : sum;
         }
 }
 
