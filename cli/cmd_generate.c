@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "cli/encode.h"
 #include "cli/opt.h"
 #include "cli/rt_opts.h"
 #include "rt/lm.h"
@@ -19,6 +20,7 @@ typedef struct generate_args {
     int64_t max_new_tokens, top_k, seed, threads;
     double temperature, top_p;
     bool quiet, ids, templated;
+    etch_opt_list images;
 } generate_args;
 
 static double seconds(void)
@@ -84,18 +86,98 @@ static etch_status *prompt_of(const generate_args *a, etch_buf *buf, etch_str *o
     return NULL;
 }
 
-static etch_status *generate(const generate_args *a, etch_str prompt, etch_lm *lm, const etch_tok *tok)
+typedef struct session {
+    etch_rt *rt;
+    etch_lm lm;
+    etch_tok *tok;
+    etch_cli_rows images;
+    etch_ids ids;            // of the text: the prompt, then what was generated
+    size_t n_prompt;         // of them
+    int32_t *fed;            // the prompt with a token for each row of an image (docs/EXPORTING.md)
+    size_t n_fed;
+    double encoding;         // seconds
+} session;
+
+typedef struct token_name { char text[96]; } token_name;
+
+static token_name name_of(const etch_tok *tok, int32_t id)
 {
-    etch_ids ids = { 0 };
+    token_name name;
+    etch_buf text = { 0 };
+    etch_status *s = etch_tok_decode(tok, &id, 1, false, &text);
+    if (s) snprintf(name.text, sizeof name.text, "token %d", id);
+    else snprintf(name.text, sizeof name.text, "token %d ('%.*s')", id, ETCH_STR_ARGS(etch_buf_str(&text)));
+    etch_status_ignore(s);
+    etch_buf_deinit(&text);
+    return name;
+}
+
+// A token that stands for what was not given.
+static etch_status *check_places(const session *g, const char *constant, const char *what)
+{
+    int32_t token = -1;
+    etch_status *s = etch_cli_token(g->rt, constant, &token);
+    etch_status_ignore(s);
+    bool held = false;
+    for (size_t i = 0; !s && i < g->ids.len; i++) held |= g->ids.ptr[i] == token;
+    if (!held) return NULL;
+    return ETCH_ERR(ETCH_INVALID, "the prompt has %s, the place of %s, and none is given", name_of(g->tok, token).text, what);
+}
+
+// The prompt of a multimodal program: the images' rows get their places.
+static etch_status *place_images(session *g)
+{
+    const etch_cli_rows *r = &g->images;
+    ETCH_TRY(check_places(g, "audio_token_id", "audio"));
+    if (!r->k) return check_places(g, "vision_token_id", "an image (--image)");
+    ETCH_TRYF(etch_lm_expand(g->ids.ptr, g->ids.len, r->token, r->counts, r->k, &g->fed, &g->n_fed), "--image: %s marks an image's place",
+              name_of(g->tok, r->token).text);
+    return etch_lm_rows_give(&g->lm.rows, r->token, r->bytes.ptr, r->n, r->width, r->dtype);
+}
+
+static etch_status *read_prompt(session *g, etch_str prompt, bool templated)
+{
+    ETCH_TRY(etch_tok_encode(g->tok, prompt, !templated, &g->ids));
+    g->n_prompt = g->ids.len;
+    if (!g->n_prompt) return ETCH_ERR(ETCH_USAGE, "the prompt has no tokens");
+    if (g->lm.rows.embed) ETCH_TRY(place_images(g));
+    if (g->fed) return NULL;
+    g->n_fed = g->n_prompt;
+    g->fed = malloc(g->n_fed * sizeof *g->fed);
+    if (!g->fed) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    memcpy(g->fed, g->ids.ptr, g->n_fed * sizeof *g->fed);
+    return NULL;
+}
+
+static void print_ids(const session *g)
+{
+    for (size_t i = 0; i < g->n_fed; i++) printf("%s%d", i ? " " : "", g->fed[i]);
+    for (size_t i = g->n_prompt; i < g->ids.len; i++) printf(" %d", g->ids.ptr[i]);
+}
+
+static etch_status *tell(const generate_args *a, const session *g, double prefill, double decode, int64_t made)
+{
+    bool untold = false;
+    if (!a->templated) ETCH_TRY(find_chat_template(a->file, &untold));
+    if (untold)
+        fprintf(stderr, "the model has a chat template; the prompt was taken as it is, without it (--help: --templated)\n");
+    if (g->images.k) fprintf(stderr, "%zu image%s in %.3f s, ", g->images.k, g->images.k == 1 ? "" : "s", g->encoding);
+    fprintf(stderr, "prompt %zu tokens in %.3f s, generated %lld in %.3f s (%.1f tokens/s)", g->n_fed, prefill, (long long)made, decode,
+            decode > 0 ? (double)made / decode : 0);
+    fprintf(stderr, "%s\n", g->lm.position >= g->lm.max_seq_len ? "; stopped: the cache is full" : "");
+    return NULL;
+}
+
+static etch_status *generate(const generate_args *a, etch_str prompt, session *g)
+{
+    etch_lm *lm = &g->lm;
     etch_sample_pair *scratch = NULL;
     etch_sampler sampler = { (float)a->temperature, (float)a->top_p, (int)a->top_k, (uint64_t)a->seed };
     const float *logits = NULL;
-    size_t printed = 0, n_prompt = 0;
+    size_t printed = 0;
     double start = seconds(), prefill = 0;
-    etch_status *s = etch_tok_encode(tok, prompt, !a->templated, &ids);
-    n_prompt = ids.len;
-    if (!s && !n_prompt) s = ETCH_ERR(ETCH_USAGE, "the prompt has no tokens");
-    if (!s) s = etch_lm_feed(lm, ids.ptr, ids.len, &logits);
+    etch_status *s = read_prompt(g, prompt, a->templated);
+    if (!s) s = etch_lm_feed(lm, g->fed, g->n_fed, &logits);
     prefill = seconds() - start;
     start = seconds();
     int64_t made = 0;
@@ -103,28 +185,40 @@ static etch_status *generate(const generate_args *a, etch_str prompt, etch_lm *l
         int32_t id;
         s = etch_sample(&sampler, logits, lm->vocab_size, &scratch, &id);
         if (s || etch_lm_is_eos(lm, id)) break;
-        s = etch_ids_push(&ids, id);
+        s = etch_ids_push(&g->ids, id);
         made++;
-        if (!s && !a->ids) s = print_new(tok, &ids, &printed, false);
+        if (!s && !a->ids) s = print_new(g->tok, &g->ids, &printed, false);
         if (s || made == a->max_new_tokens || lm->position == lm->max_seq_len) break;
         s = etch_lm_feed(lm, &id, 1, &logits);
     }
     double decode = seconds() - start;
-    if (!s && !a->ids) s = print_new(tok, &ids, &printed, true);
-    for (size_t i = 0; !s && a->ids && i < ids.len; i++) printf("%s%d", i ? " " : "", ids.ptr[i]);
+    if (!s && !a->ids) s = print_new(g->tok, &g->ids, &printed, true);
+    if (!s && a->ids) print_ids(g);
     if (!s) printf("\n");
-    bool untold = false;
-    if (!s && !a->quiet && !a->templated) s = find_chat_template(a->file, &untold);
-    if (!s && untold)
-        fprintf(stderr, "the model has a chat template; the prompt was taken as it is, without it (--help: --templated)\n");
-    if (!s && !a->quiet) {
-        fprintf(stderr, "prompt %zu tokens in %.3f s, generated %lld in %.3f s (%.1f tokens/s)", n_prompt, prefill, (long long)made, decode,
-                decode > 0 ? (double)made / decode : 0);
-        fprintf(stderr, "%s\n", lm->position >= lm->max_seq_len ? "; stopped: the cache is full" : "");
-    }
+    if (!s && !a->quiet) s = tell(a, g, prefill, decode, made);
     free(scratch);
-    etch_ids_deinit(&ids);
     return s;
+}
+
+static etch_status *open_session(const generate_args *a, session *g)
+{
+    ETCH_TRY(etch_rt_open(a->file, &(etch_rt_options){ .n_threads = (int)a->threads, .kv_cache = a->kv_cache }, &g->rt));
+    const bool whole = etch_rt_has_method(g->rt, ETCH_LIT("forward")) || !etch_rt_has_method(g->rt, ETCH_LIT("token_embedding"));
+    const double start = seconds();
+    if (a->images.n) ETCH_TRY(etch_cli_encode_images(g->rt, a->file, &a->images, &g->images));
+    g->encoding = seconds() - start;
+    ETCH_TRY(whole && !a->images.n ? etch_lm_open(g->rt, &g->lm) : etch_lm_open_multimodal(g->rt, &g->lm));
+    return load_tokenizer(a, &g->tok);
+}
+
+static void close_session(session *g)
+{
+    etch_lm_close(&g->lm);
+    if (g->rt) etch_rt_close(g->rt);
+    etch_tok_destroy(g->tok);
+    etch_cli_rows_deinit(&g->images);
+    etch_ids_deinit(&g->ids);
+    free(g->fed);
 }
 
 etch_status *etch_cmd_generate(int argc, char **argv)
@@ -136,6 +230,8 @@ etch_status *etch_cmd_generate(int argc, char **argv)
         { "--prompt_file", "-f", ETCH_OPT_STR, &a.prompt_file, "FILE", "the same from a file (- is standard input)", 0, 0, false, NULL },
         { "--templated", NULL, ETCH_OPT_FLAG, &a.templated, NULL,
           "a chat template wrote it: keep its last newline, add no <bos>", 0, 0, false, NULL },
+        { "--image", NULL, ETCH_OPT_LIST, &a.images, "FILE.png|ppm",
+          "an image for its place in the prompt; may be given several times", 0, 0, false, NULL },
         { "--max_new_tokens", "-n", ETCH_OPT_INT, &a.max_new_tokens, "N", "how many tokens at the most (default 64)", 1, 1 << 24, false,
           NULL },
         { "--tokenizer", NULL, ETCH_OPT_STR, &a.tokenizer, "FILE", "tokenizer.json (default: beside the .pte)", 0, 0, false, NULL },
@@ -161,9 +257,7 @@ etch_status *etch_cmd_generate(int argc, char **argv)
     a.file = file;
     if (!a.prompt == !a.prompt_file) return ETCH_ERR(ETCH_USAGE, "give either --prompt TEXT or --prompt_file FILE");
     if (a.top_p <= 0 || a.top_p > 1) return ETCH_ERR(ETCH_USAGE, "--top_p: %g is outside 0 (exclusive) to 1", a.top_p);
-    etch_tok *tok = NULL;
-    etch_rt *rt = NULL;
-    etch_lm lm = { 0 };
+    session g = { 0 };
     etch_buf text = { 0 };
     etch_str prompt = { 0 };
     etch_status *s = prompt_of(&a, &text, &prompt);
@@ -171,13 +265,9 @@ etch_status *etch_cmd_generate(int argc, char **argv)
         etch_buf_deinit(&text);
         return s;
     }
-    s = etch_rt_open(file, &(etch_rt_options){ .n_threads = (int)a.threads, .kv_cache = a.kv_cache }, &rt);
-    if (!s) s = etch_lm_open(rt, &lm);
-    if (!s) s = load_tokenizer(&a, &tok);
-    if (!s) s = generate(&a, prompt, &lm, tok);
-    etch_lm_close(&lm);
-    if (rt) etch_rt_close(rt);
-    etch_tok_destroy(tok);
+    s = open_session(&a, &g);
+    if (!s) s = generate(&a, prompt, &g);
+    close_session(&g);
     etch_buf_deinit(&text);
     if (s) ETCH_TRYF(s, "%s", file);
     return NULL;

@@ -8,6 +8,7 @@ static size_t width(etch_opt_kind kind)
     case ETCH_OPT_FLAG: return sizeof(bool);
     case ETCH_OPT_INT: return sizeof(int64_t);
     case ETCH_OPT_FLOAT: return sizeof(double);
+    case ETCH_OPT_LIST: return sizeof(etch_opt_list);
     case ETCH_OPT_ONLY: return 0;
     case ETCH_OPT_STR: case ETCH_OPT_CHOICE: break;
     }

@@ -87,6 +87,13 @@ static etch_status *set(const etch_opt *o, const char *value)
         if (!*value) return ETCH_ERR(ETCH_USAGE, "%s needs a value (%s)", o->name, o->arg);
         *(const char **)o->target = value;
         return NULL;
+    case ETCH_OPT_LIST: {
+        etch_opt_list *list = o->target;
+        if (!*value) return ETCH_ERR(ETCH_USAGE, "%s needs a value (%s)", o->name, o->arg);
+        if (list->n == ETCH_OPT_LIST_MAX) return ETCH_ERR(ETCH_USAGE, "%s is given more than %d times", o->name, ETCH_OPT_LIST_MAX);
+        list->items[list->n++] = value;
+        return NULL;
+    }
     case ETCH_OPT_CHOICE:
         if (!is_choice(o->arg, value)) return ETCH_ERR(ETCH_USAGE, "%s: '%s' is not one of %s", o->name, value, o->arg);
         *(const char **)o->target = value;
@@ -139,7 +146,7 @@ etch_status *etch_opt_parse(const etch_cmd *cmd, int argc, char **argv, const ch
         size_t len = eq ? (size_t)(eq - word) : strlen(word);
         const etch_opt *o = find(cmd, word, len);
         if (!o) return unknown(cmd, word);
-        if (seen[o - cmd->opts]) return ETCH_ERR(ETCH_USAGE, "%s is given twice", o->name);
+        if (seen[o - cmd->opts] && o->kind != ETCH_OPT_LIST) return ETCH_ERR(ETCH_USAGE, "%s is given twice", o->name);
         seen[o - cmd->opts] = true;
         const char *value = "";
         if (o->kind == ETCH_OPT_FLAG) {

@@ -11,6 +11,7 @@
 typedef enum {
     ETCH_OPT_FLAG,    // bool *
     ETCH_OPT_STR,     // const char **
+    ETCH_OPT_LIST,    // etch_opt_list *: may be given several times
     ETCH_OPT_CHOICE,  // const char **, one of `choices`
     ETCH_OPT_INT,     // int64_t *, within [min, max]
     ETCH_OPT_FLOAT,   // double *, finite, ≥ 0
@@ -18,6 +19,9 @@ typedef enum {
                       // refused, and
                       // `help` says why. Not in the help text
 } etch_opt_kind;
+
+enum { ETCH_OPT_LIST_MAX = 8 };
+typedef struct etch_opt_list { const char *items[ETCH_OPT_LIST_MAX]; int n; } etch_opt_list;
 
 typedef struct etch_opt {
     const char *name;     // "--model"; NULL ends the table

@@ -41,22 +41,32 @@ static void read_eos(const etch_rt *rt, etch_lm *lm)
     }
 }
 
-static etch_status *open_method(etch_rt *rt, etch_lm *lm)
+static etch_status *check_rows(const etch_val *v)
 {
-    ETCH_TRY(etch_rt_load(rt, ETCH_LIT("forward"), &lm->method));
+    const bool ok = v->kind == ETCH_V_TENSOR && v->t->rank == 3 && etch_dtype_is_float(v->t->dtype) && v->t->sizes[0].v == 1;
+    if (!ok) return ETCH_ERR(ETCH_UNSUPPORTED, "input 0 (inputs_embeds) is not a float tensor [1, S, D]; 'etch inspect' shows the method");
+    return NULL;
+}
+
+// rows: it takes embeddings in the place of ids.
+static etch_status *open_method(etch_rt *rt, const char *name, bool rows, etch_lm *lm)
+{
+    ETCH_TRY(etch_rt_load(rt, etch_str_of(name), &lm->method));
     if (etch_rt_n_inputs(lm->method) != 2 || etch_rt_n_outputs(lm->method) < 1)
-        return ETCH_ERR(ETCH_UNSUPPORTED, "'forward' takes %d inputs; a text-generation export takes input_ids and cache_position",
-                        etch_rt_n_inputs(lm->method));
+        return ETCH_ERR(ETCH_UNSUPPORTED, "'%s' takes %d inputs; a %s export takes %s and cache_position", name,
+                        etch_rt_n_inputs(lm->method), rows ? "multimodal-text-to-text" : "text-generation",
+                        rows ? "inputs_embeds" : "input_ids");
     const etch_val *ids = etch_rt_input(lm->method, 0), *out = etch_rt_output(lm->method, 0);
-    ETCH_TRY(check_tensor(ids, "input 0 (input_ids)", ETCH_I64, 2));
+    ETCH_TRY(rows ? check_rows(ids) : check_tensor(ids, "input 0 (input_ids)", ETCH_I64, 2));
     ETCH_TRY(check_tensor(etch_rt_input(lm->method, 1), "input 1 (cache_position)", ETCH_I64, 1));
     ETCH_TRY(check_logits(out));
     etch_rt_read_last_row(lm->method, 0);
     lm->max_chunk = ids->t->sizes[1].v;
     lm->vocab_size = out->t->sizes[2].v;
-    if (lm->max_chunk < 1 || lm->vocab_size < 1) return ETCH_ERR(ETCH_UNSUPPORTED, "'forward' has an empty input or output");
+    if (lm->max_chunk < 1 || lm->vocab_size < 1) return ETCH_ERR(ETCH_UNSUPPORTED, "'%s' has an empty input or output", name);
     lm->max_seq_len = constant(rt, "get_max_seq_len", lm->max_chunk + 1);
     if (lm->max_chunk > ETCH_LM_CHUNK && etch_rt_input_is_dynamic(lm->method, 0)) lm->max_chunk = ETCH_LM_CHUNK;
+    if (rows) ETCH_TRY(etch_lm_rows_open(rt, ids, &lm->max_chunk, &lm->rows));
     lm->bos_id = constant(rt, "get_bos_id", -1);
     read_eos(rt, lm);
     lm->ids = malloc((size_t)lm->max_chunk * sizeof *lm->ids);
@@ -68,39 +78,52 @@ static etch_status *open_method(etch_rt *rt, etch_lm *lm)
     return lm->ids && lm->positions ? NULL : ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
 }
 
-etch_status *etch_lm_open(etch_rt *rt, etch_lm *out)
+static etch_status *open_lm(etch_rt *rt, const char *name, bool rows, etch_lm *out)
 {
     etch_lm lm = { 0 };
-    etch_status *s = open_method(rt, &lm);
+    etch_status *s = open_method(rt, name, rows, &lm);
     if (s) etch_lm_close(&lm);
     *out = lm;
     return s;
 }
 
+etch_status *etch_lm_open(etch_rt *rt, etch_lm *out) { return open_lm(rt, "forward", false, out); }
+
+etch_status *etch_lm_open_multimodal(etch_rt *rt, etch_lm *out) { return open_lm(rt, "text_decoder", true, out); }
+
 void etch_lm_close(etch_lm *lm)
 {
     if (lm->method) etch_rt_unload(lm->method);
+    etch_lm_rows_close(&lm->rows);
     free(lm->ids);
     free(lm->positions);
     free(lm->row);
     *lm = (etch_lm){ 0 };
 }
 
-static etch_status *feed_chunk(etch_lm *lm, const int32_t *tokens, size_t n, const float **out_logits)
+static etch_status *ids_of(etch_lm *lm, const int32_t *tokens, size_t n, etch_tensor *out)
 {
     for (size_t i = 0; i < n; i++) {
         if (tokens[i] < 0 || tokens[i] >= lm->vocab_size)
             return ETCH_ERR(ETCH_INVALID, "token id %d is outside the model's vocabulary of %lld", tokens[i], (long long)lm->vocab_size);
         lm->ids[i] = tokens[i];
-        lm->positions[i] = lm->position + (int64_t)i;
     }
-    etch_tensor ids = { .dtype = ETCH_I64, .rank = 2, .sizes = { { 1, NULL }, { (int64_t)n, NULL } }, .data = lm->ids, .capacity = n * 8 };
+    *out = (etch_tensor){ .dtype = ETCH_I64, .rank = 2, .sizes = { { 1, NULL }, { (int64_t)n, NULL } },
+                          .data = lm->ids, .capacity = n * 8 };
+    return NULL;
+}
+
+static etch_status *feed_chunk(etch_lm *lm, const int32_t *tokens, size_t n, const float **out_logits)
+{
+    etch_tensor in;
+    ETCH_TRY(lm->rows.embed ? etch_lm_rows_of(&lm->rows, tokens, n, &in) : ids_of(lm, tokens, n, &in));
+    for (size_t i = 0; i < n; i++) lm->positions[i] = lm->position + (int64_t)i;
     etch_tensor pos = { .dtype = ETCH_I64, .rank = 1, .sizes = { { (int64_t)n, NULL } }, .data = lm->positions, .capacity = n * 8 };
-    ETCH_TRY(etch_rt_set_input(lm->method, 0, &ids, ETCH_RT_COPY));
+    ETCH_TRY(etch_rt_set_input(lm->method, 0, &in, ETCH_RT_COPY));
     ETCH_TRY(etch_rt_set_input(lm->method, 1, &pos, ETCH_RT_COPY));
     ETCH_TRY(etch_rt_execute(lm->method));
     const etch_tensor *logits = etch_rt_output(lm->method, 0)->t;
-    if (logits->sizes[1].v < 1) return ETCH_ERR(ETCH_INVALID, "'forward' gave no logits");
+    if (logits->sizes[1].v < 1) return ETCH_ERR(ETCH_INVALID, "the decoder gave no logits");
     int64_t last = (logits->sizes[1].v - 1) * lm->vocab_size;
     if (!lm->row) {
         *out_logits = (const float *)logits->data + last;
@@ -139,5 +162,6 @@ bool etch_lm_is_eos(const etch_lm *lm, int32_t id)
 etch_status *etch_lm_reset(etch_lm *lm)
 {
     lm->position = 0;
+    lm->rows.n_given = lm->rows.n_used = 0;
     return etch_rt_reset(lm->method);
 }

@@ -1,8 +1,11 @@
-// A decoder with a KV cache as a session: tokens in, logits of the last position out. Follows the method contract of the official exporter:
-// forward(input_ids i64[1, S], cache_position i64[S]) -> logits f32, f16 or bf16 [1, S or 1, V], metadata as constant methods.
+// A decoder with a KV cache as a session: tokens in, logits of the last position out. The method contracts of the official exporter:
+//   forward(input_ids i64[1, S], cache_position i64[S]) -> logits f32, f16 or bf16 [1, S or 1, V], metadata as constant methods;
+//   of a multimodal program token_embedding(input_ids i64[1, S]) -> embeddings [1, S, D] of floats, and
+//   text_decoder(inputs_embeds [1, S, D], cache_position i64[S]) -> logits.
 #ifndef ETCH_RT_LM_H
 #define ETCH_RT_LM_H
 
+#include "rt/lm_rows.h"
 #include "rt/rt.h"
 
 #define ETCH_LM_MAX_EOS 16
@@ -11,7 +14,8 @@
 #define ETCH_LM_CHUNK 512
 
 typedef struct etch_lm {
-    etch_rt_method *method;
+    etch_rt_method *method;            // forward, or text_decoder
+    etch_lm_rows rows;                 // what text_decoder takes in the place of ids; .embed NULL: the method is forward
     int64_t max_seq_len;               // cache slots: prompt and generated tokens together
     int64_t max_chunk;                 // tokens one call takes; 1 when shapes are static
     int64_t vocab_size;
@@ -25,6 +29,8 @@ typedef struct etch_lm {
 
 // Loads `forward` and reads the metadata. Refuses a program with another contract, naming what differs.
 etch_status *etch_lm_open(etch_rt *rt, etch_lm *out) ETCH_MUST_USE;
+// The same for `token_embedding` and `text_decoder`.
+etch_status *etch_lm_open_multimodal(etch_rt *rt, etch_lm *out) ETCH_MUST_USE;
 void etch_lm_close(etch_lm *lm);
 // Runs `n` tokens (in chunks) and gives the logits of the last one: vocab_size floats, borrowed until the next call.
 // ETCH_INVALID when the cache has no room for them: nothing is run then.

@@ -3,6 +3,7 @@ have the names that the guide uses; and each program has the methods that the gu
 
     python tests/guide.py BUILD [NAME_PART ...]
 """
+import json
 import os
 import re
 import shlex
@@ -38,6 +39,9 @@ def prepare(tmp):
     for name in ("whisper", "vit", "mobilevit", "bert"):
         shutil.copy(weights.golden(name, weights.GUIDE), os.path.join(tmp, name + ".safetensors"))
     shutil.copy(weights.golden("qwen3_embedding", weights.EMBEDDING), os.path.join(tmp, "embedding.safetensors"))
+    shutil.copy(os.path.join(ROOT, "img", "testdata", "photo.png"), os.path.join(tmp, "cat.png"))
+    with open(os.path.join(weights.MULTIMODAL, "gemma3", "generate.json")) as f, open(os.path.join(tmp, "chat.txt"), "w") as chat:
+        chat.write(json.load(f)["chat"])
     save_file({"in0": np.arange(3, 8, dtype=np.int64)[None]}, os.path.join(tmp, "ids.safetensors"))
 
 

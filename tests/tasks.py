@@ -4,9 +4,10 @@
 """
 import json
 import os
+import shutil
 
 import weights
-from harness import TINY, main, ok, refused, sha, test
+from harness import ROOT, TINY, main, ok, refused, sha, test
 
 TOL = ("--atol", "1e-4", "--rtol", "1e-4")  # float32 in another summation order; about 1e-5 is seen
 
@@ -24,6 +25,72 @@ def multimodal_test(name):
 
 for family in weights.names(weights.MULTIMODAL):
     multimodal_test(family)
+
+
+def ids_of(run):
+    return [int(i) for i in run.stdout.split()]
+
+
+@test
+def images_in_a_prompt(tmp):
+    """The greedy tokens of PyTorch, on the ids and pixels of transformers' processor (generate.json), whatever the tokens of one call."""
+    with open(os.path.join(weights.MULTIMODAL, "gemma3", "generate.json")) as f:
+        golden = json.load(f)
+    model, out = weights.write_model("gemma3", os.path.join(tmp, "model"), weights.MULTIMODAL), os.path.join(tmp, "out")
+    pte, chat, photo = os.path.join(out, "model.pte"), os.path.join(tmp, "chat.txt"), os.path.join(ROOT, "img", "testdata", golden["image"])
+
+    def args(text, *more):
+        with open(chat, "w") as f:
+            f.write(text)
+        return "generate", pte, "-f", chat, "--templated", "-n", str(len(golden["new_ids"])), *more
+
+    want, image, mark = golden["prompt_ids"] + golden["new_ids"], ("--image", photo), "<image_soft_token>"
+    export = ("export", "--model", model, "--task", "multimodal-text-to-text", "--max_seq_len", "64", "-o", out)
+    for flags in (["--recipe", "portable"], ["--prefill_chunk", "7"], ["--disable_dynamic_shapes"],
+                  ["--use_custom_sdpa", "--use_custom_kv_cache", "--logits", "last"], ["--dtype", "float16"], []):
+        ok(*export, *flags)
+        for text in (golden["chat"], golden["chat"].replace(mark, 4 * mark)):
+            got = ids_of(ok(*args(text, *image, "--ids")))
+            assert got == want or "float16" in flags and got[:28] == want[:28], (flags, got, want)
+    told = ok(*args(golden["chat"], *image))
+    assert told.stdout.startswith("Is this \n\n\n\n a cat?\n") and mark not in told.stdout and "1 image in" in told.stderr, told
+    # Two images, each in its place.
+    with open(photo, "rb") as f, open(os.path.join(tmp, "dark.ppm"), "wb") as g:
+        file = f.read()
+        g.write(file[:13] + bytes(v // 4 for v in file[13:]))
+    dark = ("--image", os.path.join(tmp, "dark.ppm"))
+    one, other = (ids_of(ok(*args(f"<bos>{mark}, {mark}?", *images, "--ids"))) for images in (image + dark, dark + image))
+    assert one[:12] == other[:12] and one[:12].count(250) == 8 and one[12:] != other[12:], (one, other)
+    assert one == ids_of(ok(*args(f"<bos>{4 * mark}, {4 * mark}?", *image, *dark, "--ids"))), (one, other)
+    # Text alone, and what does not fit.
+    assert len(ids_of(ok("generate", pte, "-p", "A cat", "-n", "3", "--ids"))) == 6 + 3
+    refused(*args(golden["chat"]), says=["token 250 ('<image_soft_token>'), the place of an image", "none is given"])
+    for n, images in ((0, image), (2, image), (3, image), (5, image), (1, image + dark), (3, image + dark)):
+        refused(*args("<bos>" + n * mark, *images), says=["--image", mark, f"has {n} of them", f"gives {4 * len(images) // 2} rows",
+                                                          f"write {len(images) // 2} "])
+    refused(*args("<bos>" + mark + 70 * "a", *image), says=["75 more tokens do not fit", "64"])
+    refused(*args(golden["chat"], "--image", os.path.join(tmp, "none.png")), says=["--image", "none.png"])
+    refused(*args(golden["chat"], "--image", chat), says=["--image", "chat.txt", "neither a PNG nor a PPM"])
+    refused(*args(golden["chat"], *9 * image), says=["--image", "more than 8 times"], code=2)
+    os.remove(os.path.join(out, "preprocessor_config.json"))
+    refused(*args(golden["chat"], *image), says=["--image", "how the model's images are prepared"])
+
+
+@test
+def images_where_none_belongs(tmp):
+    """A program for text, and one for audio: it still continues text, but not with an audio token in it."""
+    with open(os.path.join(weights.MULTIMODAL, "gemma3", "generate.json")) as f:
+        photo = os.path.join(ROOT, "img", "testdata", json.load(f)["image"])
+    out = os.path.join(tmp, "out")
+    pte = os.path.join(out, "model.pte")
+    ok("export", "--model", TINY, "-o", out)
+    refused("generate", pte, "-p", "And", "--image", photo, says=["--image", "no method 'vision_encoder'"], code=2)
+    model = weights.write_model("voxtral", os.path.join(tmp, "model"), weights.MULTIMODAL)
+    shutil.copy(os.path.join(weights.MULTIMODAL, "gemma3", "tokenizer.json"), model)
+    ok("export", "--model", model, "--task", "multimodal-text-to-text", "--max_seq_len", "64", "-o", out)
+    refused("generate", pte, "-p", "And", "--image", photo, says=["--image", "no method 'vision_encoder'"], code=2)
+    assert len(ids_of(ok("generate", pte, "-p", "And", "-n", "3", "--ids"))) == 4 + 3
+    refused("generate", pte, "-p", "4", says=["token 24 ('4'), the place of audio"])
 
 
 @test

@@ -156,3 +156,41 @@ def test_other_interfaces(name, etch, tmp_path):
         embeds = program("token_embedding", [ids])[0]
         got = [program("text_decoder", [embeds[:, a:b].contiguous(), torch.arange(a, b)])[0] for a, b in ((0, 5), (5, 6))]
         torch.testing.assert_close(torch.cat(got, 1), model(input_ids=ids).logits, **TOL)
+
+
+# What a processor writes in the place of an image, and what the prompt for `etch generate` has there. The decoders are causal: their own
+# generate() does what a runner does.
+MARK, BEGIN, END = "<image_soft_token>", "<start_of_image>", "<end_of_image>"
+PLACES = {"llava": (16 * MARK, MARK), "internvl": (BEGIN + 4 * MARK + END, BEGIN + MARK + END),
+          "mistral3": (2 * (2 * MARK + BEGIN),) * 2}  # two rows of two tokens, each with one more at its end: written out
+
+
+@pytest.mark.parametrize("n_images", [1, 2])
+@pytest.mark.parametrize("name", list(PLACES))
+def test_generates_from_images(name, n_images, etch, tmp_path):
+    """Image files to text: the greedy tokens of transformers' generate() with the pixels of its processor (img/testdata)."""
+    data = os.path.join(ROOT, "img", "testdata")
+    model = AutoModelForMultimodalLM.from_config(golden.multimodal_configs.OTHERS[name](), attn_implementation="eager").eval()
+    model.load_state_dict({key: torch.from_numpy(weights.tensor(key, list(v.shape))).to(v.dtype) for key, v in model.state_dict().items()})
+    model.save_pretrained(tmp_path)
+    tokenizer = golden.multimodal_configs.tokenizer()
+    tokenizer.backend_tokenizer.save(str(tmp_path / "tokenizer.json"))
+    with open(os.path.join(data, "processors.json")) as f:
+        (tmp_path / "preprocessor_config.json").write_text(json.dumps(json.load(f)["bilinear_down"]))
+    pixels = load_file(os.path.join(data, "images.safetensors"))["bilinear_down"]
+    files = [os.path.join(data, "photo.ppm"), str(tmp_path / "negative.ppm")][:n_images]
+    if n_images == 2:  # mean and deviation are 0.5: the pixels change their sign
+        with open(files[0], "rb") as f:
+            photo = f.read()
+        with open(files[1], "wb") as f:
+            f.write(photo[:13] + bytes(255 - v for v in photo[13:]))
+        pixels = torch.cat([pixels, -pixels])
+    full, short = (f"<bos>Is {' or '.join([part] * n_images)} a cat?\n" for part in PLACES[name])
+    ids = tokenizer(full, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    more = {"image_sizes": torch.tensor([[32, 32]] * n_images)} if name == "mistral3" else {}
+    want = model.generate(input_ids=ids, pixel_values=pixels, max_new_tokens=12, do_sample=False, **more)[0].tolist()
+    etch("export", "--model", tmp_path, "--task", "multimodal-text-to-text", "--max_seq_len", 96, "-o", tmp_path)
+    (tmp_path / "chat.txt").write_text(short)
+    images = [word for file in files for word in ("--image", file)]
+    got = etch("generate", tmp_path / "model.pte", "-f", tmp_path / "chat.txt", "--templated", *images, "--ids", "-n", 12)
+    assert [int(i) for i in got.split()] == want

@@ -4,6 +4,9 @@
 golden.safetensors holds what a runner does, in the naming of `etch verify`: the encoder's call, the prompt's embeddings, the decoder's
 prefill with the encoder's rows in the place of the image or audio token, then greedy steps; from PyTorch eager in float32.
 
+generate.json, of the model that has a tokenizer (generate_image): a prompt with an image, as transformers' processor makes ids and
+pixels of it, and the greedy tokens.
+
     python tools/golden/multimodal.py [NAME ...]
 """
 import json
@@ -23,6 +26,7 @@ import weights  # noqa: E402
 
 FOLDER = os.path.join(TESTS, "multimodal")
 NEW = 4
+PHOTO = os.path.join(TESTS, "..", "img", "testdata", "photo.ppm")
 FEATURES = {"gemma3": (1, 3, 32, 32), "voxtral": (2, 16, 64), "granite_speech": (1, 40, 16)}
 
 
@@ -81,6 +85,42 @@ def record(name, model):
     return out, diff
 
 
+def greedy(model, ids, rows, token, n):
+    """n tokens at the most, without the one that ends the text, from ids [1, S] with rows [1, N, D] where it has the token."""
+    embed, found, cache = model.get_input_embeddings(), [], None
+    with torch.no_grad():
+        at = ids == token
+        embeds = embed(torch.where(at, 0, ids))
+        embeds[at] = rows[0]
+        while len(found) < n:
+            r = model(inputs_embeds=embeds, past_key_values=cache, use_cache=True)
+            top, cache = r.logits[0, -1].topk(2), r.past_key_values
+            assert top.values[0] - top.values[1] > 1e-3, top  # else another summation order may choose the other
+            if top.indices[0] == model.config.get_text_config().eos_token_id:
+                break
+            found.append(top.indices[0].item())
+            embeds = embed(torch.tensor([found[-1:]]))
+    return found
+
+
+def generate_image(folder, model, processor):
+    """The prompt is as its template writes it; `chat` is what a user of `etch generate` makes of it. Needs Pillow."""
+    from PIL import Image
+    from transformers import Gemma3Processor
+    from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
+
+    whole = Gemma3Processor(Gemma3ImageProcessorPil(**processor), multimodal_configs.tokenizer(), image_seq_length=4)
+    prompt = "<bos>Is this <start_of_image> a cat?\n"
+    inputs = whole(text=prompt, images=[[Image.open(PHOTO)]], add_special_tokens=False, return_tensors="pt")
+    with torch.no_grad():
+        new = greedy(model, inputs["input_ids"], encode(model, inputs["pixel_values"]), model.config.image_token_id, 12)
+    chat = prompt.replace("<start_of_image>", "\n\n<start_of_image><image_soft_token><end_of_image>\n\n")
+    with open(os.path.join(folder, "generate.json"), "w") as f:
+        json.dump({"image": os.path.basename(PHOTO), "chat": chat, "prompt_ids": inputs["input_ids"][0].tolist(), "new_ids": new}, f,
+                  indent=2)
+        f.write("\n")
+
+
 def model_input(model):
     return "pixel_values" if "image" in model.input_modalities else "input_features"
 
@@ -104,6 +144,9 @@ def write(name):
             f.write("{\n" + ",\n".join(f"{json.dumps(k)}: {json.dumps(s)}" for k, s in shapes.items()) + "\n}\n")
         weights.write_model(name, tmp, FOLDER)
         model = load(tmp)
+        if name == "gemma3":
+            multimodal_configs.tokenizer().backend_tokenizer.save(os.path.join(folder, "tokenizer.json"), pretty=False)
+            generate_image(folder, model, processor)
     out, diff = record(name, model)
     save_file(out, os.path.join(folder, "golden.safetensors"))
     print(name, f"self-check {diff:.1e}, logits up to {max(t.abs().max() for k, t in out.items() if 'decoder.out' in k):.2f}", flush=True)

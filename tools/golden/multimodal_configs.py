@@ -1,10 +1,26 @@
-"""Tiny configurations of multimodal models, from transformers' public config classes; the folders in tests/multimodal are made of them
-(multimodal.py)."""
+"""Tiny configurations of multimodal models, from transformers' public config classes, and their tokenizer; the folders in tests/multimodal
+are made of them (multimodal.py)."""
+import tokenizers
 import transformers as T
 
 VOCAB, HIDDEN = 256, 64
 TEXT = dict(vocab_size=VOCAB, hidden_size=HIDDEN, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
             head_dim=16, max_position_embeddings=128, bos_token_id=1, eos_token_id=2, pad_token_id=0)
+
+
+def tokenizer():
+    """A letter is a token. Tokens that no text has fill the vocabulary, so that each id can be printed."""
+    special = {"<pad>": 0, "<bos>": 1, "<eos>": 2, "<image_soft_token>": 250, "<start_of_image>": 251, "<end_of_image>": 252}
+    letters = ["Ċ", "Ġ", *map(chr, range(33, 127))]   # a newline and a space, as the pre-tokenizer writes them
+    ids = (i for i in range(VOCAB) if i not in special.values())
+    vocab = {**dict(zip(letters, ids)), **{f"Ġ{i}": i for i in ids}, **special}
+    t = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=vocab, merges=[]))
+    t.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    t.decoder = tokenizers.decoders.ByteLevel()
+    t.post_processor = tokenizers.processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 1)])
+    t.add_special_tokens(list(special))
+    return T.PreTrainedTokenizerFast(tokenizer_object=t, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", extra_special_tokens={
+        "image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>"})
 
 
 def gemma3():
@@ -15,7 +31,7 @@ def gemma3():
     config = T.Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4, image_token_index=250, boi_token_index=251,
                             eoi_token_index=252)
     processor = {"do_resize": True, "do_rescale": True, "rescale_factor": 1 / 255, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
-                 "image_seq_length": 4,
+                 "image_seq_length": 4, "do_normalize": True,
                  "image_processor_type": "Gemma3ImageProcessor", "processor_class": "Gemma3Processor", "resample": 2,
                  "size": {"height": 32, "width": 32},
                  "do_pan_and_scan": None}
