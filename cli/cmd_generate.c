@@ -10,7 +10,9 @@
 #include "cli/encode.h"
 #include "cli/opt.h"
 #include "cli/rt_opts.h"
+#include "cli/text_out.h"
 #include "rt/lm.h"
+#include "rt/sample.h"
 #include "tok/tok.h"
 
 etch_status *etch_cmd_generate(int argc, char **argv);
@@ -18,9 +20,9 @@ etch_status *etch_cmd_generate(int argc, char **argv);
 typedef struct generate_args {
     const char *file, *prompt, *prompt_file, *tokenizer, *kv_cache;
     int64_t max_new_tokens, top_k, seed, threads;
-    double temperature, top_p;
+    double temperature, top_p, min_p, penalty;
     bool quiet, ids, templated;
-    etch_opt_list images;
+    etch_opt_list images, stops;
 } generate_args;
 
 static double seconds(void)
@@ -53,23 +55,6 @@ static etch_status *find_chat_template(const char *pte, bool *found)
     *found = v && !json_is_null(v);
     json_decref(root);
     return NULL;
-}
-
-// Prints what has become whole characters since the last call.
-static etch_status *print_new(const etch_tok *tok, const etch_ids *ids, size_t *printed, bool last)
-{
-    etch_buf text = { 0 };
-    etch_status *s = etch_tok_decode(tok, ids->ptr, ids->len, true, &text);
-    size_t n = last ? text.len : etch_utf8_complete(etch_buf_str(&text));
-    static const char bad[] = "\xEF\xBF\xBD";  // an unfinished character decodes to this: wait for the next token
-    if (!s && !last && n >= 3 && !memcmp(text.ptr + n - 3, bad, 3)) n = *printed;
-    if (!s && n > *printed) {
-        fwrite(text.ptr + *printed, 1, n - *printed, stdout);
-        fflush(stdout);
-        *printed = n;
-    }
-    etch_buf_deinit(&text);
-    return s;
 }
 
 // The text of --prompt, or of --prompt_file without the newline that ends it (a template's belongs to it); `buf` holds it in that case.
@@ -171,32 +156,36 @@ static etch_status *tell(const generate_args *a, const session *g, double prefil
 static etch_status *generate(const generate_args *a, etch_str prompt, session *g)
 {
     etch_lm *lm = &g->lm;
-    etch_sample_pair *scratch = NULL;
-    etch_sampler sampler = { (float)a->temperature, (float)a->top_p, (int)a->top_k, (uint64_t)a->seed };
+    etch_sampler sampler = { .temperature = (float)a->temperature, .top_p = (float)a->top_p, .top_k = (int)a->top_k,
+                             .min_p = (float)a->min_p, .repetition_penalty = (float)a->penalty, .state = (uint64_t)a->seed };
+    etch_cli_text shown = { 0 };
     const float *logits = NULL;
-    size_t printed = 0;
+    bool stopped = false;
     double start = seconds(), prefill = 0;
     etch_status *s = read_prompt(g, prompt, a->templated);
+    if (!s) s = etch_cli_text_open(g->tok, &a->stops, &g->ids, a->ids, &shown);
+    if (!s) s = etch_sampler_see(&sampler, g->fed, g->n_fed, lm->vocab_size);
     if (!s) s = etch_lm_feed(lm, g->fed, g->n_fed, &logits);
     prefill = seconds() - start;
     start = seconds();
     int64_t made = 0;
     while (!s && made < a->max_new_tokens) {
         int32_t id;
-        s = etch_sample(&sampler, logits, lm->vocab_size, &scratch, &id);
-        if (s || etch_lm_is_eos(lm, id)) break;
+        s = etch_sample(&sampler, logits, lm->vocab_size, &id);
+        if (s || etch_lm_is_eos(lm, id) || etch_cli_text_ends(&shown, id)) break;
         s = etch_ids_push(&g->ids, id);
         made++;
-        if (!s && !a->ids) s = print_new(g->tok, &g->ids, &printed, false);
-        if (s || made == a->max_new_tokens || lm->position == lm->max_seq_len) break;
+        if (!s) s = etch_sampler_see(&sampler, &id, 1, lm->vocab_size);
+        if (!s) s = etch_cli_text_show(&shown, &g->ids, false, &stopped);
+        if (s || stopped || made == a->max_new_tokens || lm->position == lm->max_seq_len) break;
         s = etch_lm_feed(lm, &id, 1, &logits);
     }
     double decode = seconds() - start;
-    if (!s && !a->ids) s = print_new(g->tok, &g->ids, &printed, true);
+    if (!s && !stopped) s = etch_cli_text_show(&shown, &g->ids, true, &stopped);
     if (!s && a->ids) print_ids(g);
     if (!s) printf("\n");
     if (!s && !a->quiet) s = tell(a, g, prefill, decode, made);
-    free(scratch);
+    etch_sampler_deinit(&sampler);
     return s;
 }
 
@@ -223,7 +212,7 @@ static void close_session(session *g)
 
 etch_status *etch_cmd_generate(int argc, char **argv)
 {
-    generate_args a = { .max_new_tokens = 64, .top_p = 1, .seed = 0 };
+    generate_args a = { .max_new_tokens = 64, .top_p = 1, .penalty = 1, .seed = 0 };
     etch_opt opts[] = {
         { "--prompt", "-p", ETCH_OPT_STR, &a.prompt, "TEXT", "what the text starts with, as it is: no chat template is applied", 0,
           0, false, "Text" },
@@ -241,8 +230,13 @@ etch_status *etch_cmd_generate(int argc, char **argv)
         { "--top_k", NULL, ETCH_OPT_INT, &a.top_k, "K", "keep the K likeliest tokens (default all)", 1, 1 << 24, false, NULL },
         { "--top_p", NULL, ETCH_OPT_FLOAT, &a.top_p, "P", "keep the likeliest tokens of probability P together (default 1)", 0, 0, false,
           NULL },
+        { "--min_p", NULL, ETCH_OPT_FLOAT, &a.min_p, "P", "keep tokens of at least P times the greatest probability (default 0)", 0, 0,
+          false, NULL },
+        { "--repetition_penalty", NULL, ETCH_OPT_FLOAT, &a.penalty, "R", "above 1: tokens of the text so far are less likely (default 1)",
+          0, 0, false, NULL },
         { "--seed", NULL, ETCH_OPT_INT, &a.seed, "N", "the same seed draws the same text (default 0)", 0, INT64_MAX, false, NULL },
-        { "--ids", NULL, ETCH_OPT_FLAG, &a.ids, NULL, "print token ids in place of text", 0, 0, false, "Output" },
+        { "--stop", NULL, ETCH_OPT_LIST, &a.stops, "TEXT", "end before this text; may be given several times", 0, 0, false, "Output" },
+        { "--ids", NULL, ETCH_OPT_FLAG, &a.ids, NULL, "print token ids in place of text", 0, 0, false, NULL },
         { "--quiet", "-q", ETCH_OPT_FLAG, &a.quiet, NULL, "nothing on standard error but errors", 0, 0, false, NULL },
         { 0 },
     };
@@ -257,6 +251,8 @@ etch_status *etch_cmd_generate(int argc, char **argv)
     a.file = file;
     if (!a.prompt == !a.prompt_file) return ETCH_ERR(ETCH_USAGE, "give either --prompt TEXT or --prompt_file FILE");
     if (a.top_p <= 0 || a.top_p > 1) return ETCH_ERR(ETCH_USAGE, "--top_p: %g is outside 0 (exclusive) to 1", a.top_p);
+    if (a.min_p > 1) return ETCH_ERR(ETCH_USAGE, "--min_p: %g is outside 0 to 1", a.min_p);
+    if (a.penalty < 0.01 || a.penalty > 100) return ETCH_ERR(ETCH_USAGE, "--repetition_penalty: %g is outside 0.01 to 100", a.penalty);
     session g = { 0 };
     etch_buf text = { 0 };
     etch_str prompt = { 0 };

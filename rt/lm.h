@@ -39,11 +39,4 @@ bool etch_lm_is_eos(const etch_lm *lm, int32_t id);
 // Forgets the text.
 etch_status *etch_lm_reset(etch_lm *lm) ETCH_MUST_USE;
 
-// Choosing the next token. temperature 0: the largest logit (the lowest id among equals). Otherwise softmax(logits / temperature), cut to
-// the top_k largest (0: all) and then to the smallest set with probability >= top_p (1: all), drawn with `state`.
-typedef struct etch_sampler { float temperature, top_p; int top_k; uint64_t state; } etch_sampler;
-// `scratch`: n pairs for the cut; grown on demand and kept by the caller (free with free()).
-typedef struct etch_sample_pair { float p; int32_t id; } etch_sample_pair;
-etch_status *etch_sample(etch_sampler *s, const float *logits, int64_t n, etch_sample_pair **scratch, int32_t *out_id) ETCH_MUST_USE;
-
 #endif

@@ -1,8 +1,7 @@
-// Next-token choice: greedy, or temperature with top-k and top-p.
+#include "rt/sample.h"
+
 #include <math.h>
 #include <stdlib.h>
-
-#include "rt/lm.h"
 
 static double uniform(uint64_t *state)  // splitmix64, 53 bits
 {
@@ -19,19 +18,53 @@ static int by_p(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-etch_status *etch_sample(etch_sampler *s, const float *logits, int64_t n, etch_sample_pair **scratch, int32_t *out_id)
+etch_status *etch_sampler_see(etch_sampler *s, const int32_t *ids, size_t n_ids, int64_t n)
+{
+    if (s->repetition_penalty == 0 || s->repetition_penalty == 1) return NULL;
+    if (!s->seen) s->seen = calloc((size_t)n, 1);
+    if (!s->seen) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    s->n_seen = n;
+    for (size_t i = 0; i < n_ids; i++)
+        if (ids[i] >= 0 && ids[i] < n) s->seen[ids[i]] = 1;
+    return NULL;
+}
+
+void etch_sampler_deinit(etch_sampler *s)
+{
+    free(s->seen);
+    free(s->scratch);
+    s->seen = NULL;
+    s->scratch = NULL;
+}
+
+static float logit(const etch_sampler *s, const float *logits, int64_t i)
+{
+    const float x = logits[i];
+    if (!s->seen || i >= s->n_seen || !s->seen[i]) return x;
+    return x < 0 ? x * s->repetition_penalty : x / s->repetition_penalty;
+}
+
+etch_status *etch_sample(etch_sampler *s, const float *logits, int64_t n, int32_t *out_id)
 {
     int64_t best = -1;
-    for (int64_t i = 0; i < n; i++)
-        if (!isnan(logits[i]) && (best < 0 || logits[i] > logits[best])) best = i;
+    float most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const float x = logit(s, logits, i);
+        if (isnan(x) || (best >= 0 && !(x > most))) continue;
+        best = i;
+        most = x;
+    }
     if (best < 0) return ETCH_ERR(ETCH_INVALID, "the model gave no number among its %lld logits", (long long)n);
     *out_id = (int32_t)best;
     if (s->temperature <= 0) return NULL;
-    if (!*scratch) *scratch = malloc((size_t)n * sizeof **scratch);
-    if (!*scratch) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
-    etch_sample_pair *p = *scratch;
-    for (int64_t i = 0; i < n; i++)
-        p[i] = (etch_sample_pair){ isnan(logits[i]) ? 0 : expf((logits[i] - logits[best]) / s->temperature), (int32_t)i };
+    if (!s->scratch) s->scratch = malloc((size_t)n * sizeof *s->scratch);
+    if (!s->scratch) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    etch_sample_pair *p = s->scratch;
+    for (int64_t i = 0; i < n; i++) {
+        const float x = logit(s, logits, i);
+        const float e = x == most ? 1 : expf((x - most) / s->temperature);  // also where both are infinite
+        p[i] = (etch_sample_pair){ isnan(x) ? 0 : e, (int32_t)i };
+    }
     int64_t kept = n;
     double total = 0;
     if ((s->top_k > 0 && s->top_k < n) || s->top_p < 1) {
@@ -45,9 +78,13 @@ etch_status *etch_sample(etch_sampler *s, const float *logits, int64_t n, etch_s
         }
         total = 0;
     }
-    for (int64_t i = 0; i < kept; i++) total += p[i].p;
+    for (int64_t i = 0; i < kept; i++) {
+        if (p[i].p < s->min_p) p[i].p = 0;
+        total += p[i].p;
+    }
     double at = uniform(&s->state) * total;
     for (int64_t i = 0; i < kept; i++) {
+        if (p[i].p <= 0) continue;
         *out_id = p[i].id;
         at -= p[i].p;
         if (at < 0) break;

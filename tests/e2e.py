@@ -94,6 +94,44 @@ def tiny_generates_what_pytorch_does(tmp):
 
 
 @test
+def a_text_ends_before_a_stop(tmp):
+    """At the first of the texts, wherever the tokens end, and not at one in the prompt; a special token is no text, and ends it, too."""
+    ok("export", "--model", TINY, "-o", tmp)
+    run = ("generate", os.path.join(tmp, "model.pte"), "-p", "In the beginning", "-n", "40")
+    whole, ids = ok(*run).stdout[:-1], ok(*run, "--ids").stdout.split()
+    new = whole[len("In the beginning"):]
+    for part in (new[7:12], new[3:4], new[-3:], new[11:13]):
+        at = new.index(part)
+        assert ok(*run, "--stop", part).stdout == "In the beginning" + new[:at] + "\n", part
+        assert ok(*run, "--stop", "no such text", "--stop", part, "--stop", part + "x").stdout == "In the beginning" + new[:at] + "\n", part
+        some = ok(*run, "--stop", part, "--ids").stdout.split()
+        assert some == ids[:len(some)] and (len(some) < len(ids) or part == new[-3:]), (some, ids)
+    assert ok(*run, "--stop", "In the beginning", "--stop", new[-4:] + "?").stdout == whole + "\n"
+    assert ok(*run, "--stop", "</s>").stdout == whole + "\n"
+    refused(*run, "--stop", "</s> ", says=["--stop '</s> '", "alone"], code=2)
+    refused(*run, "--stop", "", says=["--stop needs a value"], code=2)
+    refused(*run, *9 * ("--stop", "x"), says=["--stop", "more than 8 times"], code=2)
+
+
+@test
+def sampling_is_cut_and_penalised(tmp):
+    ok("export", "--model", TINY, "-o", tmp)
+    run = ("generate", os.path.join(tmp, "model.pte"), "-p", "In the beginning", "-n", "40", "--ids")
+    greedy = ok(*run).stdout
+    drawn = [ok(*run, "--temperature", "3", "--seed", "1", *more).stdout for more in ((), ("--min_p", "0"), ("--repetition_penalty", "1"))]
+    assert drawn[0] == drawn[1] == drawn[2] != greedy, drawn
+    assert ok(*run, "--temperature", "3", "--seed", "1", "--min_p", "1").stdout == greedy
+    assert ok(*run, "--temperature", "3", "--seed", "1", "--min_p", "0.3").stdout not in (greedy, drawn[0])
+    many, few = (len(set(ids.split())) for ids in (ok(*run, "--repetition_penalty", "1.5").stdout, greedy))
+    assert many > few, (many, few)
+    refused(*run, "--min_p", "1.5", says=["--min_p: 1.5 is outside 0 to 1"], code=2)
+    for value in ("0", "1e300", "0.001"):
+        refused(*run, "--repetition_penalty", value, says=["--repetition_penalty", "0.01 to 100"], code=2)
+    for flag in ("--min_p", "--repetition_penalty"):
+        refused(*run, flag, "-1", says=[flag, "not a number"], code=2)
+
+
+@test
 def export_is_deterministic(tmp):
     hashes = set()
     for i in range(2):

@@ -62,6 +62,14 @@ def images_in_a_prompt(tmp):
     one, other = (ids_of(ok(*args(f"<bos>{mark}, {mark}?", *images, "--ids"))) for images in (image + dark, dark + image))
     assert one[:12] == other[:12] and one[:12].count(250) == 8 and one[12:] != other[12:], (one, other)
     assert one == ids_of(ok(*args(f"<bos>{4 * mark}, {4 * mark}?", *image, *dark, "--ids"))), (one, other)
+    # --stop with a special token: after which letter does the model write one?
+    special = {251: "<start_of_image>", 252: "<end_of_image>"}
+    for letter in "abcdefghijklmnopqrstuvwxyz":
+        ids = ids_of(ok(*args(f"<bos>{mark}{letter}", *image, "--ids")))
+        at = next((i for i, token in enumerate(ids) if i > 5 and token in special), None)
+        if at:
+            break
+    assert ids_of(ok(*args(f"<bos>{mark}{letter}", *image, "--ids", "--stop", special[ids[at]]))) == ids[:at]
     # Text alone, and what does not fit.
     assert len(ids_of(ok("generate", pte, "-p", "A cat", "-n", "3", "--ids"))) == 6 + 3
     refused(*args(golden["chat"]), says=["token 250 ('<image_soft_token>'), the place of an image", "none is given"])

@@ -168,7 +168,8 @@ PLACES = {"llava": (16 * MARK, MARK), "internvl": (BEGIN + 4 * MARK + END, BEGIN
 @pytest.mark.parametrize("n_images", [1, 2])
 @pytest.mark.parametrize("name", list(PLACES))
 def test_generates_from_images(name, n_images, etch, tmp_path):
-    """Image files to text: the greedy tokens of transformers' generate() with the pixels of its processor (img/testdata)."""
+    """Image files to text: the greedy tokens of transformers' generate() with the pixels of its processor (img/testdata), without and
+    with a penalty for tokens that the text has."""
     data = os.path.join(ROOT, "img", "testdata")
     model = AutoModelForMultimodalLM.from_config(golden.multimodal_configs.OTHERS[name](), attn_implementation="eager").eval()
     model.load_state_dict({key: torch.from_numpy(weights.tensor(key, list(v.shape))).to(v.dtype) for key, v in model.state_dict().items()})
@@ -188,9 +189,14 @@ def test_generates_from_images(name, n_images, etch, tmp_path):
     full, short = (f"<bos>Is {' or '.join([part] * n_images)} a cat?\n" for part in PLACES[name])
     ids = tokenizer(full, add_special_tokens=False, return_tensors="pt")["input_ids"]
     more = {"image_sizes": torch.tensor([[32, 32]] * n_images)} if name == "mistral3" else {}
-    want = model.generate(input_ids=ids, pixel_values=pixels, max_new_tokens=12, do_sample=False, **more)[0].tolist()
     etch("export", "--model", tmp_path, "--task", "multimodal-text-to-text", "--max_seq_len", 96, "-o", tmp_path)
     (tmp_path / "chat.txt").write_text(short)
     images = [word for file in files for word in ("--image", file)]
-    got = etch("generate", tmp_path / "model.pte", "-f", tmp_path / "chat.txt", "--templated", *images, "--ids", "-n", 12)
-    assert [int(i) for i in got.split()] == want
+    found = []
+    for penalty in (1.0, 1.4, 0.8):
+        want = model.generate(input_ids=ids, pixel_values=pixels, max_new_tokens=12, do_sample=False, repetition_penalty=penalty, **more)
+        got = etch("generate", tmp_path / "model.pte", "-f", tmp_path / "chat.txt", "--templated", *images, "--ids", "-n", 12,
+                   "--repetition_penalty", penalty)
+        assert [int(i) for i in got.split()] == want[0].tolist(), penalty
+        found.append(got)
+    assert len({*found}) > 1, found
