@@ -54,6 +54,7 @@ static unsigned machine(void)
     unsigned a, b, c, d;
     if (f && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4)) f |= ETCH_CPU_AVXVNNI;
     if (f & ETCH_CPU_AVX512VNNI) f |= tiles();
+    if (__builtin_cpu_is("amd")) f |= ETCH_CPU_AMD;
 #elif defined(__aarch64__)
     f |= ETCH_CPU_NEON;
 #if defined(__linux__)

@@ -11,6 +11,7 @@ enum {
     ETCH_CPU_DOTPROD = 32,
     ETCH_CPU_AMXINT8 = 64,     // tiles of bytes, with AVX512-VNNI; the system lets this process use them
     ETCH_CPU_AMXBF16 = 128,    // of bf16, likewise
+    ETCH_CPU_AMD = 256,        // whoever made it: no instructions, but what to ask memory for (kern/simd/ahead.h)
 };
 
 // Features of this machine, cut by the environment variable ETCH_ISA (scalar | avx2 | avxvnni | avx512 | avx512vnni | amx, or scalar |

@@ -90,7 +90,8 @@ void test_kern_qblock__equals_the_formula(void **state)
     const etch_qblock_isa *isa;
     int tried = 0;
     for (int r = 0; (isa = etch_qblock_row(r)); r++) {
-        if ((isa->needs & etch_cpu_features()) != isa->needs) continue;
+        unsigned needs = isa->needs & ~(unsigned)ETCH_CPU_AMD;   // no instructions
+        if ((needs & etch_cpu_features()) != needs) continue;
         for (size_t a = 0; a < sizeof ms / sizeof *ms; a++)
             for (size_t b = 0; b < sizeof ns / sizeof *ns; b++)
                 for (size_t c = 0; c < sizeof ks / sizeof *ks; c++, tried++)

@@ -2,6 +2,7 @@
 #ifndef ETCH_KERN_SIMD_AHEAD_H
 #define ETCH_KERN_SIMD_AHEAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,6 +61,47 @@ static inline void etch_ahead_first(const uint8_t *first, const uint8_t *end, si
     for (size_t b = 0; b < 4096; b += 64)
         for (size_t p = 0; p < ETCH_AHEAD_PAGES; p++)
             if (off + b + 4096 * p < left) __builtin_prefetch(first + off + b + 4096 * p);
+}
+
+// Weights for one row of activations: `rows` rows are read side by side, 64 bytes of each (a tile), then the rows below them. Two ways to
+// ask for what is read later; which is faster is the processor's (docs/SPEED.md).
+typedef struct etch_ahead_rows {
+    const uint8_t *first, *end;   // blocks: all weights, and
+    size_t at;                    //   as far as they have been read if row after row were
+    const uint8_t *tile;          // once: the tile that is asked for,
+    size_t col, cols;             //   its column of a row's
+    size_t ld, rows;
+} etch_ahead_rows;
+
+#define ETCH_AHEAD_BYTES ((size_t)12288)   // between what is read and what is asked for as something that is read once
+
+// From row `w` on, ld bytes a row. `is_once` is constant.
+static inline __attribute__((always_inline)) etch_ahead_rows etch_ahead_rows_of(bool is_once, const uint8_t *first, const uint8_t *end,
+                                                                                const uint8_t *w, size_t ld, size_t rows)
+{
+    etch_ahead_rows a = { .first = first, .end = end, .at = (size_t)(w - first), .ld = ld, .rows = rows };
+    if (!is_once) return a;
+    size_t tiles = ETCH_AHEAD_BYTES / (64 * rows);
+    a.cols = (ld + 63) / 64;
+    a.col = tiles % a.cols;
+    a.tile = w + tiles / a.cols * rows * ld + a.col * 64;
+    return a;
+}
+
+// While a tile is read of which each row has `bytes`. Blocks: etch_ahead_block. Once: the tile that is read ETCH_AHEAD_BYTES later, as
+// something that is read once (prefetchnta).
+static inline __attribute__((always_inline)) void etch_ahead_rows_ask(bool is_once, etch_ahead_rows *a, size_t bytes)
+{
+    if (!is_once) {
+        etch_ahead_block(a->first, a->end, a->at, a->rows * bytes);
+        a->at += a->rows * bytes;
+        return;
+    }
+    for (size_t r = 0; r < a->rows; r++) __builtin_prefetch(a->tile + r * a->ld, 0, 0);
+    a->tile += 64;
+    if (++a->col < a->cols) return;
+    a->col = 0;
+    a->tile += a->rows * a->ld - a->cols * 64;
 }
 
 #endif
