@@ -74,5 +74,5 @@ static void neon_pack_columns(etch_fgemm_type type, const void *w, size_t ldw, s
 }
 
 const etch_fgemm_kernels etch_fgemm__neon = { "neon", ETCH_CPU_NEON, MR, NR, 256, neon_tile, neon_pack_rows, neon_pack_columns, neon_dots,
-                                              0, NULL, NULL, NULL };
+                                              0, NULL, NULL, NULL, NULL };
 #endif

@@ -102,6 +102,12 @@ static void lay_out_b(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t 
 
 // ---- blocks
 
+// Are rows of A read where they lie? Not where a stride of 4 KiB, a way of a first-level cache, puts those of a tile into one set.
+static bool is_lying(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t rows)
+{
+    return kn->lying && g->a && g->lda % 1024 && rows >= (size_t)kn->mr;
+}
+
 // The last columns' bias and scale, padded to a whole tile.
 static etch_fgemm_end end_of(const etch_fgemm *g, size_t j, size_t n, size_t nr, work *w)
 {
@@ -145,17 +151,38 @@ static void column_tile(const etch_fgemm_kernels *kn, const etch_fgemm *g, work 
     }
 }
 
+// The same with rows [i, i + m) where they lie; the last ones reach back over rows that are done.
+static void lying_tile(const etch_fgemm_kernels *kn, const etch_fgemm *g, const float *b, size_t i, size_t m, size_t j, size_t n, size_t p,
+                       size_t k, bool last, etch_fgemm_ahead *f)
+{
+    const size_t mr = (size_t)kn->mr;
+    etch_fgemm_end end = { g->bias ? g->bias + j : NULL, g->scale ? g->scale + j : NULL, g->lo, g->hi };
+    for (size_t t = 0; t < m; t += mr) {
+        size_t skip = m - t < mr ? mr - (m - t) : 0, row = i + t - skip;
+        kn->lying((int)skip, (int)n, k, g->a + row * g->lda + p, g->lda, b, g->c + row * g->ldc + j, g->ldc, p > 0, last ? &end : NULL, f);
+    }
+}
+
 // All columns of B against one tile of rows after the other; the sums are whole (k <= kc).
 static void block_row_by_row(const etch_fgemm_kernels *kn, const etch_fgemm *g, work *w, size_t i, size_t m, size_t j, size_t n,
-                             bool is_first)
+                             bool is_first, bool lies_a)
 {
     const size_t mr = (size_t)kn->mr, nr = (size_t)kn->nr, k = g->k;
     etch_fgemm_ahead nothing = { 0 };
     for (size_t t = 0; is_first && t < n; t += nr) lay_out_b(kn, g, j + t, n - t < nr ? n - t : nr, 0, k, w->b + t * k);
     for (size_t q = 0; q < m; q += mr)
-        for (size_t t = 0; t < n; t += nr)
-            column_tile(kn, g, w, w->a + q * k, w->b + t * k, nr, i + q, m - q < mr ? m - q : mr, j + t, n - t < nr ? n - t : nr, k, false,
-                        true, &nothing);
+        for (size_t t = 0; t < n; t += nr) {
+            size_t high = m - q < mr ? m - q : mr, wide = n - t < nr ? n - t : nr;
+            if (lies_a) lying_tile(kn, g, w->b + t * k, i + q, high, j + t, wide, 0, k, true, &nothing);
+            else column_tile(kn, g, w, w->a + q * k, w->b + t * k, nr, i + q, high, j + t, wide, k, false, true, &nothing);
+        }
+}
+
+// The function of finished numbers: rows [i, i + m), columns [j, j + n).
+static void apply(const etch_fgemm *g, size_t i, size_t m, size_t j, size_t n)
+{
+    bool is_whole = g->n == g->ldc && n == g->n;
+    for (size_t q = i; g->after && q < i + m; q += is_whole ? m : 1) g->after(g->after_user, g->c + q * g->ldc + j, is_whole ? m * n : n);
 }
 
 static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, work *w)
@@ -169,6 +196,7 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
     bool in_place = !g->b_is_nk && g->b_type == ETCH_FGEMM_F32 && r.i1 - r.i0 <= 2 * (size_t)kn->mr;
     size_t high = etch_fgemm__equal_part(r.i1 - r.i0, MC, (size_t)kn->mr);
     bool is_one_block = high >= r.i1 - r.i0;
+    bool lies_a = !in_place && is_lying(kn, g, r.i1 - r.i0);
     // A short sum into a large C is a matter of writing: in order, then.
     bool row_by_row = !in_place && g->k <= (size_t)kn->kc && (r.i1 - r.i0) * (r.j1 - r.j0) > LARGE;
     size_t deep = etch_fgemm__equal_part(g->k, (size_t)kn->kc, 16), wide = etch_fgemm__equal_part(r.j1 - r.j0, NC, nr);
@@ -178,8 +206,8 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
             size_t k = g->k - p < deep ? g->k - p : deep;
             for (size_t i = r.i0; i < r.i1; i += high) {
                 size_t m = r.i1 - i < high ? r.i1 - i : high;
-                lay_out_a(kn, g, i, m, p, k, w->a);
-                if (row_by_row) block_row_by_row(kn, g, w, i, m, j, n, i == r.i0);
+                if (!lies_a) lay_out_a(kn, g, i, m, p, k, w->a);
+                if (row_by_row) block_row_by_row(kn, g, w, i, m, j, n, i == r.i0, lies_a);
                 for (size_t t = 0; t < n && !row_by_row; t += nr) {
                     size_t width = n - t < nr ? n - t : nr;
                     bool lies = in_place && width == nr, fetches = i == r.i0 && !in_place && t + nr < n;
@@ -191,11 +219,10 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
                     etch_fgemm_ahead f = { 0 };
                     if (fetches)
                         f = ahead_of(g, j + t + nr, n - t - nr < nr ? n - t - nr : nr, p, k, etch_fgemm__ceil_div(m, (size_t)kn->mr));
-                    column_tile(kn, g, w, w->a, b, lies ? g->ldb : nr, i, m, j + t, width, k, p > 0, p + k >= g->k, &f);
+                    if (lies_a) lying_tile(kn, g, b, i, m, j + t, width, p, k, p + k >= g->k, &f);
+                    else column_tile(kn, g, w, w->a, b, lies ? g->ldb : nr, i, m, j + t, width, k, p > 0, p + k >= g->k, &f);
                 }
-                if (p + k >= g->k && g->after)
-                    for (size_t q = i; q < i + m; q += g->n == g->ldc && n == g->n ? m : 1)
-                        g->after(g->after_user, g->c + q * g->ldc + j, g->n == g->ldc && n == g->n ? m * n : n);
+                if (p + k >= g->k) apply(g, i, m, j, n);
             }
             p += k;
         } while (p < g->k);
@@ -262,6 +289,7 @@ static void divide(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t thr
     size_t mr = (size_t)(is_turned ? kn->nr : kn->mr), nr = (size_t)(is_turned ? kn->mr : kn->nr);
     size_t tiles_m = etch_fgemm__ceil_div(g->m, mr), tiles_n = etch_fgemm__ceil_div(g->n, nr), best_m = 1, best_n = 1;
     size_t most = threads > 1 ? 8 * threads : 1;
+    double lay_out_row = !is_turned && is_lying(kn, g, mr) ? 0.25 : 0.5;
     double best = INFINITY;
     for (size_t pn = 1; pn <= most && pn <= tiles_n; pn++)
         for (size_t pm = 1; pm * pn <= most && pm <= tiles_m && !(is_turned && pm > 1); pm++) {
@@ -271,7 +299,7 @@ static void divide(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t thr
                            ((double)rounds + (threads > 1 ? 0.06 : 0));
             // Laying out costs about half a cycle a number, a product 1/16.
             double cost = share / 16 +
-                          ((is_turned ? 0 : 0.4) * (double)pm * (double)g->n + 0.5 * (double)pn * (double)g->m) / (double)threads;
+                          ((is_turned ? 0 : 0.4) * (double)pm * (double)g->n + lay_out_row * (double)pn * (double)g->m) / (double)threads;
             if (cost >= best) continue;
             best = cost;
             best_m = pm;

@@ -73,6 +73,10 @@ typedef struct etch_fgemm_kernels {
                    const etch_fgemm_end *end, etch_fgemm_ahead *ahead);
     // out[i*4 + r] = sum_p x[i*ldx + p] * w[r*ldw + p], i < m <= 6, r < 4: rows of A beyond whole tiles. NULL as `turned`.
     void (*rest)(int m, const float *x, size_t ldx, const float *w, size_t ldw, size_t k, float out[24]);
+    // The same product as `tile` with rows of A where they lie, lda apart, mr of them; NULL as `turned`.
+    // c[i*ldc + j] = (add ? c : 0) + sum_p a[i*lda + p] * b[p*nr + j], skip <= i < mr, j < n <= nr; with `end`: finished.
+    void (*lying)(int skip, int n, size_t k, const float *a, size_t lda, const float *b, float *c, size_t ldc, bool add,
+                  const etch_fgemm_end *end, etch_fgemm_ahead *ahead);
     const etch_fgemm_split *split;   // NULL: the instruction set has none
 } etch_fgemm_kernels;
 

@@ -36,4 +36,4 @@ static void ref_pack_columns(etch_fgemm_type type, const void *w, size_t ldw, si
 }
 
 const etch_fgemm_kernels etch_fgemm__ref = { "ref", 0, MR, NR, 256, ref_tile, ref_pack_rows, ref_pack_columns, ref_dots, 0, NULL, NULL,
-                                             NULL };
+                                             NULL, NULL };

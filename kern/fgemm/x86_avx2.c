@@ -75,5 +75,5 @@ static void avx2_pack_columns(etch_fgemm_type type, const void *w, size_t ldw, s
 }
 
 const etch_fgemm_kernels etch_fgemm__avx2 = { "avx2", ETCH_CPU_AVX2, MR, NR, 256, avx2_tile, avx2_pack_rows, avx2_pack_columns, avx2_dots,
-                                              0, NULL, NULL, NULL };
+                                              0, NULL, NULL, NULL, NULL };
 #endif

@@ -216,6 +216,51 @@ static void avx512_turned(int m, int n, int skip, size_t k, const float *w, size
     else turned(1, FEW, m, skip, k, w, ldw, x, c, ldc, add, end, ahead);
 }
 
+// The first 16 * nv of a tile's columns (vectors), rows of A (scalars).
+static inline __attribute__((always_inline)) void lying(const int nv, int skip, int n, size_t k, const float *a, size_t lda, const float *b,
+                                                        float *c, size_t ldc, bool add, const etch_fgemm_end *end, etch_fgemm_ahead *ahead)
+{
+    __m512 s[NV][16];
+#pragma GCC unroll 2
+    for (int v = 0; v < nv; v++)
+#pragma GCC unroll 16
+        for (int i = 0; i < MR; i++) s[v][i] = _mm512_setzero_ps();
+    etch_fgemm_ahead f = *ahead;
+    turned_sums(nv, MR, k, a, lda, b, s, &f);
+    *ahead = f;
+#pragma GCC unroll 2
+    for (int v = 0; v < nv; v++) {
+        uint16_t which = (uint16_t)(n - v * 16 < 16 ? (1u << (n - v * 16)) - 1 : 0xffff);
+        __m512 bias = _mm512_setzero_ps(), scale = _mm512_set1_ps(1), lo = scale, hi = scale;
+        if (end) {
+            if (end->bias) bias = _mm512_maskz_loadu_ps(which, end->bias + v * 16);
+            if (end->scale) scale = _mm512_maskz_loadu_ps(which, end->scale + v * 16);
+            lo = _mm512_set1_ps(end->lo);
+            hi = _mm512_set1_ps(end->hi);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < MR; i++) {
+            if (i < skip) continue;
+            float *at = c + (size_t)i * ldc + v * 16;
+            __m512 y = s[v][i];
+            if (add) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(which, at));
+            if (end) {
+                if (end->bias) y = _mm512_add_ps(y, bias);
+                if (end->scale) y = _mm512_mul_ps(y, scale);
+                y = _mm512_min_ps(hi, _mm512_max_ps(lo, y));   // a number that is no number stays one
+            }
+            _mm512_mask_storeu_ps(at, which, y);
+        }
+    }
+}
+
+static void avx512_lying(int skip, int n, size_t k, const float *a, size_t lda, const float *b, float *c, size_t ldc, bool add,
+                         const etch_fgemm_end *end, etch_fgemm_ahead *ahead)
+{
+    if (n > 16) lying(2, skip, n, k, a, lda, b, c, ldc, add, end, ahead);
+    else lying(1, skip, n, k, a, lda, b, c, ldc, add, end, ahead);
+}
+
 static inline __attribute__((always_inline)) void rest_m(const int m, const float *x, size_t ldx, const float *w, size_t ldw, size_t k,
                                                          float *out)
 {
@@ -291,7 +336,7 @@ static void avx512_pack_columns(etch_fgemm_type type, const void *w, size_t ldw,
     }
 }
 
-#define LOOPS MR, NR, 512, avx512_tile_of, avx512_pack_rows, avx512_pack_columns, avx512_dots, FEW, avx512_turned, avx512_rest
+#define LOOPS MR, NR, 512, avx512_tile_of, avx512_pack_rows, avx512_pack_columns, avx512_dots, FEW, avx512_turned, avx512_rest, avx512_lying
 const etch_fgemm_kernels etch_fgemm__avx512 = { "avx512", ETCH_CPU_AVX512, LOOPS, NULL };
 #if defined(ETCH_HAS_AMX)
 const etch_fgemm_kernels etch_fgemm__amx = { "amx", ETCH_CPU_AVX512 | ETCH_CPU_AMXBF16, LOOPS, &etch_fgemm__amx_split };
