@@ -165,6 +165,9 @@ static etch_xnn_ref narrow(const etch_xnn_wide_ref *r, const etch_xnn_chain *c, 
 static int find(etch_xnn_finder *f, int first, etch_xnn_chain *c)
 {
     etch_xnn *x = f->x;
+    int moves = etch_xnn__find_moves(f, first, c);
+    for (int j = first; moves > 1 && j < first + moves - 1; j++) x->values[x->nodes[j].out[0]].is_hidden = true;
+    if (moves > 1) return moves;
     if (!etch_xnn__begin_chain(f, first)) return 1;
     for (f->end = first; f->end < x->n_nodes && f->end - first < ETCH_XNN_CHAIN_NODES; f->end++) {
         const etch_xnn_node *n = &x->nodes[f->end];
@@ -189,6 +192,7 @@ static int find(etch_xnn_finder *f, int first, etch_xnn_chain *c)
     if (c->flat) c->n = ETCH_XNN_CHAIN_BLOCK;
     c->block = c->flat || !c->n_axes || c->n * 2 > ETCH_XNN_CHAIN_BLOCK ? 1 : ETCH_XNN_CHAIN_BLOCK / (c->n ? c->n : n);
     if (c->n_axes && c->block > c->dims[c->n_axes - 1]) c->block = c->dims[c->n_axes - 1];
+    if (c->block < 1) c->block = 1;   // long rows that are only moved
     for (int i = 0; i < f->n_steps; i++) {
         const etch_xnn_wide_step *s = &f->steps[i];
         etch_xnn_step *to = &c->steps[i];
@@ -218,13 +222,13 @@ void etch_xnn__find_chains(etch_xnn *x)
             if (x->nodes[i].in[j] >= 0) f.last_reader[x->nodes[i].in[j]] = i;
     for (int i = 0; f.views && f.last_reader && i < x->n_nodes;) {
         etch_xnn_chain *c = &x->chains[x->n_chains];
-        c->steps = steps;
+        *c = (etch_xnn_chain){ .steps = steps };
         int n = find(&f, i, c);
         if (n > 1) {
             for (int j = i; j < i + n; j++) x->nodes[j].chain = 0;
             x->nodes[i].chain = n;
             x->nodes[i].chain_at = x->n_chains++;
-            steps += c->n_steps;
+            steps += c->n_moved ? 0 : c->n_steps;
         }
         i += n;
     }

@@ -31,11 +31,15 @@ typedef struct etch_xnn_chain {
     int64_t n, block;                       // elements of a register's row at most; rows of the last axis that run as a block
     int64_t flat;                           // no step needs whole rows and all memory is in order: elements in all, taken in blocks; else 0
     etch_xnn_step *steps;
+    int n_moved;                            // not 0: the chain is one copy (xnn_moves.c), and all above is unused
+    int64_t moved[ETCH_XNN_RANK], moved_stride[ETCH_XNN_RANK];   // sizes of its result, and how far apart in its operand, in elements
 } etch_xnn_chain;
 
 // xnn_chain.c. Finds the chains for the present sizes: n->chain of every node. Called when sizes have changed.
 void etch_xnn__find_chains(etch_xnn *x);
 // xnn_run_chain.c
 void etch_xnn__run_chain(etch_xnn_cx *cx, const etch_xnn_node *first);
+// xnn_run_move.c
+void etch_xnn__run_moves(etch_xnn_cx *cx, const etch_xnn_node *first);
 
 #endif

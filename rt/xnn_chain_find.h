@@ -43,4 +43,7 @@ bool etch_xnn__admit(etch_xnn_finder *f, const etch_xnn_node *n, bool is_first);
 // The view of operand `value` of an elementwise node beside a result with these axes, aligned at the last dim. False: it does not fit.
 bool etch_xnn__beside(const etch_xnn_finder *f, int value, const etch_xnn_value *out, const int8_t *axis, int64_t len, etch_xnn_view *w);
 
+// xnn_moves.c. The transposes and reshapes from node `first` on that are one copy, which is written to *c; 1: there is none.
+int etch_xnn__find_moves(const etch_xnn_finder *f, int first, etch_xnn_chain *c);
+
 #endif

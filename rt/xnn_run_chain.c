@@ -146,6 +146,10 @@ void etch_xnn__run_chain(etch_xnn_cx *cx, const etch_xnn_node *first)
 {
     etch_xnn *x = cx->x;
     const etch_xnn_chain *c = &x->chains[first->chain_at];
+    if (c->n_moved) {
+        etch_xnn__run_moves(cx, first);
+        return;
+    }
     run r = { .x = x, .c = c, .reg_bytes = etch_align_up(sizeof(float) * (size_t)(c->n * c->block), 64) };
     r.worker_bytes = r.reg_bytes * (size_t)c->n_regs;
     r.scratch = etch_xnn__take(cx, r.worker_bytes * (size_t)etch_pool_threads(x->pool));

@@ -1,5 +1,5 @@
 // In: a value. Out: its elements in another arrangement: transpose, reshape, slice, pad, concatenate. Elements are bytes of 1, 2 or 4.
-#include "rt/xnn.h"
+#include "rt/xnn_chain.h"
 
 // Copies a box: dims with strides of source and target in bytes, the innermost `run` bytes contiguous on both sides.
 typedef struct {
@@ -126,6 +126,22 @@ static void fill(const etch_xnn_value *out, float value)
     case XT_BF16: for (size_t i = 0; i < n; i++) ((uint16_t *)y)[i] = etch_f32_to_bf16(value); break;
     default: memset(y, etch_xnn__quantize(out, value), n);
     }
+}
+
+void etch_xnn__run_moves(etch_xnn_cx *cx, const etch_xnn_node *first)
+{
+    if (cx->dry) return;
+    const etch_xnn_chain *c = &cx->x->chains[first->chain_at];
+    const etch_xnn_value *in = etch_xnn__in(cx, first, 0), *out = etch_xnn__out(cx, first + first->chain - 1, 0);
+    int64_t elem = (int64_t)etch_xnn__elem(in->type), step = elem;
+    box b = { .from = in->data, .to = etch_xnn__mut(out), .rank = c->n_moved, .run = (size_t)elem };
+    for (int i = c->n_moved - 1; i >= 0; i--) {
+        b.dims[i] = c->moved[i];
+        b.s[i] = c->moved_stride[i] * elem;
+        b.d[i] = step;
+        step *= b.dims[i];
+    }
+    copy_box(cx->x, &b);
 }
 
 void etch_xnn__run_move(etch_xnn_cx *cx, const etch_xnn_node *n)
