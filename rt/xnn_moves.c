@@ -1,4 +1,4 @@
-// In: transposes and reshapes that follow each other, with present sizes. Out: one copy in their place, where it moves whole pieces of rows.
+// In: transposes and reshapes that follow each other, with present sizes. Out: one copy in their place, where it moves pieces of rows.
 //
 // A value is a list of parts, outermost first: so many elements, so far apart in the source. A transpose reorders the parts of its dims; a
 // reshape cuts and regroups them.
