@@ -9,6 +9,8 @@
 #include "base/file.h"
 #include "cli/encode.h"
 #include "cli/opt.h"
+#include "cli/prepared.h"
+#include "cli/prompt.h"
 #include "cli/rt_opts.h"
 #include "cli/text_out.h"
 #include "rt/lm.h"
@@ -18,7 +20,7 @@
 etch_status *etch_cmd_generate(int argc, char **argv);
 
 typedef struct generate_args {
-    const char *file, *prompt, *prompt_file, *tokenizer, *kv_cache;
+    const char *file, *prompt, *prompt_file, *inputs, *tokenizer, *kv_cache;
     int64_t max_new_tokens, top_k, seed, threads;
     double temperature, top_p, min_p, penalty;
     bool quiet, ids, templated;
@@ -74,81 +76,35 @@ static etch_status *prompt_of(const generate_args *a, etch_buf *buf, etch_str *o
 typedef struct session {
     etch_rt *rt;
     etch_lm lm;
-    etch_tok *tok;
-    etch_cli_rows images;
-    etch_ids ids;            // of the text: the prompt, then what was generated
-    size_t n_prompt;         // of them
-    int32_t *fed;            // the prompt with a token for each row of an image (docs/EXPORTING.md)
-    size_t n_fed;
-    double encoding;         // seconds
+    etch_tok *tok;             // NULL: ids come in and go out
+    etch_cli_prepared inputs;
+    etch_cli_rows rows;
+    etch_cli_prompt prompt;
+    double encoding;           // seconds
 } session;
 
-typedef struct token_name { char text[96]; } token_name;
-
-static token_name name_of(const etch_tok *tok, int32_t id)
+static etch_status *read_prompt(session *g, etch_str text, bool templated)
 {
-    token_name name;
-    etch_buf text = { 0 };
-    etch_status *s = etch_tok_decode(tok, &id, 1, false, &text);
-    if (s) snprintf(name.text, sizeof name.text, "token %d", id);
-    else snprintf(name.text, sizeof name.text, "token %d ('%.*s')", id, ETCH_STR_ARGS(etch_buf_str(&text)));
-    etch_status_ignore(s);
-    etch_buf_deinit(&text);
-    return name;
+    if (g->inputs.ids) ETCH_TRY(etch_cli_prepared_ids(&g->inputs, &g->prompt.ids));
+    else ETCH_TRY(etch_tok_encode(g->tok, text, !templated, &g->prompt.ids));
+    return etch_cli_prompt_place(&g->prompt, g->rt, g->tok, &g->rows, &g->lm);
 }
 
-// A token that stands for what was not given.
-static etch_status *check_places(const session *g, const char *constant, const char *what)
+static void print_ids(const etch_cli_prompt *p)
 {
-    int32_t token = -1;
-    etch_status *s = etch_cli_token(g->rt, constant, &token);
-    etch_status_ignore(s);
-    bool held = false;
-    for (size_t i = 0; !s && i < g->ids.len; i++) held |= g->ids.ptr[i] == token;
-    if (!held) return NULL;
-    return ETCH_ERR(ETCH_INVALID, "the prompt has %s, the place of %s, and none is given", name_of(g->tok, token).text, what);
-}
-
-// The prompt of a multimodal program: the images' rows get their places.
-static etch_status *place_images(session *g)
-{
-    const etch_cli_rows *r = &g->images;
-    ETCH_TRY(check_places(g, "audio_token_id", "audio"));
-    if (!r->k) return check_places(g, "vision_token_id", "an image (--image)");
-    ETCH_TRYF(etch_lm_expand(g->ids.ptr, g->ids.len, r->token, r->counts, r->k, &g->fed, &g->n_fed), "--image: %s marks an image's place",
-              name_of(g->tok, r->token).text);
-    return etch_lm_rows_give(&g->lm.rows, r->token, r->bytes.ptr, r->n, r->width, r->dtype);
-}
-
-static etch_status *read_prompt(session *g, etch_str prompt, bool templated)
-{
-    ETCH_TRY(etch_tok_encode(g->tok, prompt, !templated, &g->ids));
-    g->n_prompt = g->ids.len;
-    if (!g->n_prompt) return ETCH_ERR(ETCH_USAGE, "the prompt has no tokens");
-    if (g->lm.rows.embed) ETCH_TRY(place_images(g));
-    if (g->fed) return NULL;
-    g->n_fed = g->n_prompt;
-    g->fed = malloc(g->n_fed * sizeof *g->fed);
-    if (!g->fed) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
-    memcpy(g->fed, g->ids.ptr, g->n_fed * sizeof *g->fed);
-    return NULL;
-}
-
-static void print_ids(const session *g)
-{
-    for (size_t i = 0; i < g->n_fed; i++) printf("%s%d", i ? " " : "", g->fed[i]);
-    for (size_t i = g->n_prompt; i < g->ids.len; i++) printf(" %d", g->ids.ptr[i]);
+    for (size_t i = 0; i < p->n_fed; i++) printf("%s%d", i ? " " : "", p->fed[i]);
+    for (size_t i = p->n; i < p->ids.len; i++) printf(" %d", p->ids.ptr[i]);
 }
 
 static etch_status *tell(const generate_args *a, const session *g, double prefill, double decode, int64_t made)
 {
     bool untold = false;
-    if (!a->templated) ETCH_TRY(find_chat_template(a->file, &untold));
+    if (!a->templated && !g->inputs.ids) ETCH_TRY(find_chat_template(a->file, &untold));
     if (untold)
         fprintf(stderr, "the model has a chat template; the prompt was taken as it is, without it (--help: --templated)\n");
-    if (g->images.k) fprintf(stderr, "%zu image%s in %.3f s, ", g->images.k, g->images.k == 1 ? "" : "s", g->encoding);
-    fprintf(stderr, "prompt %zu tokens in %.3f s, generated %lld in %.3f s (%.1f tokens/s)", g->n_fed, prefill, (long long)made, decode,
-            decode > 0 ? (double)made / decode : 0);
+    if (g->rows.k) fprintf(stderr, "%s in %.3f s, ", g->rows.encoder, g->encoding);
+    fprintf(stderr, "prompt %zu tokens in %.3f s, generated %lld in %.3f s (%.1f tokens/s)", g->prompt.n_fed, prefill, (long long)made,
+            decode, decode > 0 ? (double)made / decode : 0);
     fprintf(stderr, "%s\n", g->lm.position >= g->lm.max_seq_len ? "; stopped: the cache is full" : "");
     return NULL;
 }
@@ -163,9 +119,9 @@ static etch_status *generate(const generate_args *a, etch_str prompt, session *g
     bool stopped = false;
     double start = seconds(), prefill = 0;
     etch_status *s = read_prompt(g, prompt, a->templated);
-    if (!s) s = etch_cli_text_open(g->tok, &a->stops, &g->ids, a->ids, &shown);
-    if (!s) s = etch_sampler_see(&sampler, g->fed, g->n_fed, lm->vocab_size);
-    if (!s) s = etch_lm_feed(lm, g->fed, g->n_fed, &logits);
+    if (!s) s = etch_cli_text_open(g->tok, &a->stops, &g->prompt.ids, a->ids, &shown);
+    if (!s) s = etch_sampler_see(&sampler, g->prompt.fed, g->prompt.n_fed, lm->vocab_size);
+    if (!s) s = etch_lm_feed(lm, g->prompt.fed, g->prompt.n_fed, &logits);
     prefill = seconds() - start;
     start = seconds();
     int64_t made = 0;
@@ -173,31 +129,45 @@ static etch_status *generate(const generate_args *a, etch_str prompt, session *g
         int32_t id;
         s = etch_sample(&sampler, logits, lm->vocab_size, &id);
         if (s || etch_lm_is_eos(lm, id) || etch_cli_text_ends(&shown, id)) break;
-        s = etch_ids_push(&g->ids, id);
+        s = etch_ids_push(&g->prompt.ids, id);
         made++;
         if (!s) s = etch_sampler_see(&sampler, &id, 1, lm->vocab_size);
-        if (!s) s = etch_cli_text_show(&shown, &g->ids, false, &stopped);
+        if (!s) s = etch_cli_text_show(&shown, &g->prompt.ids, false, &stopped);
         if (s || stopped || made == a->max_new_tokens || lm->position == lm->max_seq_len) break;
         s = etch_lm_feed(lm, &id, 1, &logits);
     }
     double decode = seconds() - start;
-    if (!s && !stopped) s = etch_cli_text_show(&shown, &g->ids, true, &stopped);
-    if (!s && a->ids) print_ids(g);
+    if (!s && !stopped) s = etch_cli_text_show(&shown, &g->prompt.ids, true, &stopped);
+    if (!s && a->ids) print_ids(&g->prompt);
     if (!s) printf("\n");
     if (!s && !a->quiet) s = tell(a, g, prefill, decode, made);
     etch_sampler_deinit(&sampler);
     return s;
 }
 
+static etch_status *open_inputs(const generate_args *a, etch_cli_prepared *out)
+{
+    const bool text = a->prompt || a->prompt_file;
+    if (a->inputs) ETCH_TRY(etch_cli_prepared_open(a->inputs, out));
+    if (out->ids && (text || a->templated))
+        return ETCH_ERR(ETCH_USAGE, "--inputs has input_ids, a prompt: give no other, and no --templated");
+    if (!out->ids && !text) return ETCH_ERR(ETCH_USAGE, "--inputs has no input_ids: give --prompt TEXT or --prompt_file FILE, too");
+    if (out->features && a->images.n) return ETCH_ERR(ETCH_USAGE, "--inputs has what --image would be made into: give one of them");
+    return NULL;
+}
+
 static etch_status *open_session(const generate_args *a, session *g)
 {
     ETCH_TRY(etch_rt_open(a->file, &(etch_rt_options){ .n_threads = (int)a->threads, .kv_cache = a->kv_cache }, &g->rt));
+    ETCH_TRY(open_inputs(a, &g->inputs));
     const bool whole = etch_rt_has_method(g->rt, ETCH_LIT("forward")) || !etch_rt_has_method(g->rt, ETCH_LIT("token_embedding"));
     const double start = seconds();
-    if (a->images.n) ETCH_TRY(etch_cli_encode_images(g->rt, a->file, &a->images, &g->images));
+    if (a->images.n) ETCH_TRY(etch_cli_encode_images(g->rt, a->file, &a->images, &g->rows));
+    if (g->inputs.features) ETCH_TRY(etch_cli_prepared_encode(&g->inputs, g->rt, &g->rows));
     g->encoding = seconds() - start;
-    ETCH_TRY(whole && !a->images.n ? etch_lm_open(g->rt, &g->lm) : etch_lm_open_multimodal(g->rt, &g->lm));
-    return load_tokenizer(a, &g->tok);
+    ETCH_TRY(whole && !g->rows.k ? etch_lm_open(g->rt, &g->lm) : etch_lm_open_multimodal(g->rt, &g->lm));
+    // Ids alone need no tokenizer.
+    return g->inputs.ids && a->ids && !a->stops.n && !a->tokenizer ? NULL : load_tokenizer(a, &g->tok);
 }
 
 static void close_session(session *g)
@@ -205,9 +175,9 @@ static void close_session(session *g)
     etch_lm_close(&g->lm);
     if (g->rt) etch_rt_close(g->rt);
     etch_tok_destroy(g->tok);
-    etch_cli_rows_deinit(&g->images);
-    etch_ids_deinit(&g->ids);
-    free(g->fed);
+    etch_cli_rows_deinit(&g->rows);
+    etch_cli_prepared_close(&g->inputs);
+    etch_cli_prompt_deinit(&g->prompt);
 }
 
 etch_status *etch_cmd_generate(int argc, char **argv)
@@ -221,6 +191,8 @@ etch_status *etch_cmd_generate(int argc, char **argv)
           "a chat template wrote it: keep its last newline, add no <bos>", 0, 0, false, NULL },
         { "--image", NULL, ETCH_OPT_LIST, &a.images, "FILE.png|ppm",
           "an image for its place in the prompt; may be given several times", 0, 0, false, NULL },
+        { "--inputs", "-i", ETCH_OPT_STR, &a.inputs, "FILE", "safetensors of a processor: input_ids, pixel_values, input_features", 0, 0,
+          false, NULL },
         { "--max_new_tokens", "-n", ETCH_OPT_INT, &a.max_new_tokens, "N", "how many tokens at the most (default 64)", 1, 1 << 24, false,
           NULL },
         { "--tokenizer", NULL, ETCH_OPT_STR, &a.tokenizer, "FILE", "tokenizer.json (default: beside the .pte)", 0, 0, false, NULL },
@@ -249,14 +221,15 @@ etch_status *etch_cmd_generate(int argc, char **argv)
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &file, &done));
     if (done) return NULL;
     a.file = file;
-    if (!a.prompt == !a.prompt_file) return ETCH_ERR(ETCH_USAGE, "give either --prompt TEXT or --prompt_file FILE");
+    if (!a.prompt == !a.prompt_file && (a.prompt || !a.inputs))
+        return ETCH_ERR(ETCH_USAGE, "give either --prompt TEXT or --prompt_file FILE");
     if (a.top_p <= 0 || a.top_p > 1) return ETCH_ERR(ETCH_USAGE, "--top_p: %g is outside 0 (exclusive) to 1", a.top_p);
     if (a.min_p > 1) return ETCH_ERR(ETCH_USAGE, "--min_p: %g is outside 0 to 1", a.min_p);
     if (a.penalty < 0.01 || a.penalty > 100) return ETCH_ERR(ETCH_USAGE, "--repetition_penalty: %g is outside 0.01 to 100", a.penalty);
     session g = { 0 };
     etch_buf text = { 0 };
     etch_str prompt = { 0 };
-    etch_status *s = prompt_of(&a, &text, &prompt);
+    etch_status *s = a.prompt || a.prompt_file ? prompt_of(&a, &text, &prompt) : NULL;
     if (s) {
         etch_buf_deinit(&text);
         return s;

@@ -76,18 +76,18 @@ etch_status *etch_lm_rows_of(etch_lm_rows *r, const int32_t *tokens, size_t n, e
 
 etch_status *etch_lm_expand(const int32_t *ids, size_t n, int32_t token, const int64_t *counts, size_t k, int32_t **out, size_t *out_n)
 {
-    size_t held = 0, rows = 0, at = 0, file = 0;
+    size_t held = 0, rows = 0, at = 0, input = 0;
     for (size_t i = 0; i < n; i++) held += ids[i] == token;
     for (size_t i = 0; i < k; i++) rows += (size_t)counts[i];
     if (held != rows && held != k)
-        return ETCH_ERR(ETCH_INVALID, "the prompt has %zu of them, and the encoder gives %zu rows: write %zu (one for each file) or %zu",
+        return ETCH_ERR(ETCH_INVALID, "the prompt has %zu of them, and the encoder gives %zu rows: write %zu (one for each input) or %zu",
                         held, rows, k, rows);
     const bool each = held == rows;
     *out_n = n - held + rows;
     *out = malloc((*out_n + 1) * sizeof **out);
     if (!*out) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     for (size_t i = 0; i < n; i++) {
-        int64_t copies = ids[i] == token && !each ? counts[file++] : 1;
+        int64_t copies = ids[i] == token && !each ? counts[input++] : 1;
         while (copies--) (*out)[at++] = ids[i];
     }
     return NULL;

@@ -27,8 +27,8 @@ etch_status *etch_lm_rows_give(etch_lm_rows *r, int32_t token, const void *rows,
 // The rows [1, n, D] of n <= chunk tokens, borrowed until the next call.
 etch_status *etch_lm_rows_of(etch_lm_rows *r, const int32_t *tokens, size_t n, etch_tensor *out) ETCH_MUST_USE;
 
-// Where a prompt has `token`, an encoder's rows belong; counts[i] of them come from the i-th of k files. A prompt with one such token for
-// each file gets counts[i] in the place of the i-th; one with as many as there are rows stays as it is; any other is ETCH_INVALID, with
+// Where a prompt has `token`, an encoder's rows belong; counts[i] of them come from the i-th of k inputs. A prompt with one such token for
+// each input gets counts[i] in the place of the i-th; one with as many as there are rows stays as it is; any other is ETCH_INVALID, with
 // the numbers. *out: *out_n ids, free with free().
 etch_status *etch_lm_expand(const int32_t *ids, size_t n, int32_t token, const int64_t *counts, size_t k, int32_t **out,
                             size_t *out_n) ETCH_MUST_USE;

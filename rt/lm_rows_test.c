@@ -45,7 +45,7 @@ void test_rt_lm_rows__expands_prompts(void **state)
     gives(IDS(T, T, T, 5, T, T), COUNTS(2, 3), IDS(T, T, T, 5, T, T));
     gives(IDS(T, T, 4), COUNTS(1, 1), IDS(T, T, 4));
     gives(IDS(T), COUNTS(1), IDS(T));
-    refused(IDS(1, 2), COUNTS(3), "has 0 of them, and the encoder gives 3 rows: write 1 (one for each file) or 3");
+    refused(IDS(1, 2), COUNTS(3), "has 0 of them, and the encoder gives 3 rows: write 1 (one for each input) or 3");
     refused(IDS(T, T), COUNTS(3), "has 2 of them");
     refused(IDS(T, T, T, T), COUNTS(3), "has 4 of them");
     refused(IDS(T), COUNTS(2, 3), "has 1 of them, and the encoder gives 5 rows: write 2 ");

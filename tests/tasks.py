@@ -7,7 +7,7 @@ import os
 import shutil
 
 import weights
-from harness import ROOT, TINY, main, ok, refused, sha, test
+from harness import ROOT, TINY, etch, main, ok, refused, sha, test
 
 TOL = ("--atol", "1e-4", "--rtol", "1e-4")  # float32 in another summation order; about 1e-5 is seen
 
@@ -53,7 +53,7 @@ def images_in_a_prompt(tmp):
             got = ids_of(ok(*args(text, *image, "--ids")))
             assert got == want or "float16" in flags and got[:28] == want[:28], (flags, got, want)
     told = ok(*args(golden["chat"], *image))
-    assert told.stdout.startswith("Is this \n\n\n\n a cat?\n") and mark not in told.stdout and "1 image in" in told.stderr, told
+    assert told.stdout.startswith("Is this \n\n\n\n a cat?\n") and mark not in told.stdout and "vision_encoder in" in told.stderr, told
     # Two images, each in its place.
     with open(photo, "rb") as f, open(os.path.join(tmp, "dark.ppm"), "wb") as g:
         file = f.read()
@@ -98,7 +98,84 @@ def images_where_none_belongs(tmp):
     ok("export", "--model", model, "--task", "multimodal-text-to-text", "--max_seq_len", "64", "-o", out)
     refused("generate", pte, "-p", "And", "--image", photo, says=["--image", "no method 'vision_encoder'"], code=2)
     assert len(ids_of(ok("generate", pte, "-p", "And", "-n", "3", "--ids"))) == 4 + 3
-    refused("generate", pte, "-p", "4", says=["token 24 ('4'), the place of audio"])
+    refused("generate", pte, "-p", "4", says=["token 24 ('4'), the place of sound"])
+
+
+@test
+def prepared_inputs(tmp):
+    """What a processor has made, images or sound: the greedy tokens of PyTorch (golden.safetensors)."""
+    import numpy as np
+    from safetensors.numpy import load_file, save_file
+    out, file = os.path.join(tmp, "out"), os.path.join(tmp, "inputs.safetensors")
+    run = ("generate", os.path.join(out, "model.pte"), "--ids", "--inputs", file)
+    for name in ("gemma3", "granite_speech", "voxtral"):
+        model = weights.write_model(name, os.path.join(tmp, name), weights.MULTIMODAL)
+        io = load_file(weights.golden(name, weights.MULTIMODAL))
+        encoder = "vision_encoder" if name == "gemma3" else "audio_encoder"
+        key = "pixel_values" if name == "gemma3" else "input_features"
+        ids, features, rows = io["s1.token_embedding.in0"], io[f"s0.{encoder}.in0"], io[f"s0.{encoder}.out0"].shape[1]
+        steps = sorted(int(k[1:k.index(".")]) for k in io if k.endswith("text_decoder.out0"))
+        want = [*ids[0].tolist(), *(int(io[f"s{i}.text_decoder.out0"][0, -1].argmax()) for i in steps[:4])]
+        ok("export", "--model", model, "--task", "multimodal-text-to-text", "--max_seq_len", "64", "-o", out)
+
+        def save(**tensors):
+            save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, file)
+        ones = np.ones_like(ids)
+        save(input_ids=ids, attention_mask=ones, token_type_ids=ones, **{key: features})
+        assert ids_of(ok(*run, "-n", "4")) == want, name
+        token = int(ids[0][3])
+        one = np.concatenate([ids[:, :4], ids[:, 3 + rows:]], 1)[0].astype(np.int32)   # one token in the rows' place
+        save(input_ids=one, **{key: features.astype(np.float64)})
+        assert ids_of(ok(*run, "-n", "4")) == want, name
+        save(input_ids=ids[:, 1:], **{key: features})
+        assert ids_of(ok(*run, "-n", "1"))[:-1] == want[1:-4]
+        save(input_ids=np.append(ids, token)[None], **{key: features})
+        refused(*run, says=["--inputs", f"token {token} ", f"has {rows + 1} of them, and the encoder gives {rows} rows"])
+        save(input_ids=ids)
+        refused(*run, says=[f"the prompt has token {token}, the place of "])
+    # A processor for images gives these beside the pixels.
+    ok("export", "--model", os.path.join(tmp, "gemma3"), "--task", "multimodal-text-to-text", "--max_seq_len", "64", "-o", out)
+    image = np.zeros((2, 3, 32, 32), np.float32)
+    two = np.array([[1, *4 * [250], 40, *4 * [250], 41]])
+    save(input_ids=two, pixel_values=image, image_sizes=np.full((2, 2), 32))
+    assert ids_of(ok(*run, "-n", "1"))[:-1] == two[0].tolist()
+    for tensors, says in (({"image_sizes": np.full((2, 2), 31)}, ["'image_sizes': an image is smaller"]),
+                          ({"image_sizes": np.full((2, 3), 32)}, ["'image_sizes': these are not"]),
+                          ({"attention_mask": np.array([[0, 1]])}, ["'attention_mask': it leaves something out"]),
+                          ({"image_grid_thw": np.ones((1, 3), np.int64)}, ["'image_grid_thw': no program takes it"]),
+                          ({"input_features": image}, ["pixel_values and input_features"]),
+                          ({"pixel_values": image[:, :, :16]}, ["--inputs: vision_encoder", "input 0"]),
+                          ({"pixel_values": image[0]}, ["--inputs: vision_encoder", "4 dimensions"]),
+                          ({"pixel_values": image[:0]}, ["--inputs: vision_encoder", "no values"]),
+                          ({"pixel_values": two}, ["--inputs: vision_encoder", "4 dimensions"]),
+                          ({"input_ids": -two}, ["'input_ids' has -1, which is no token"]),
+                          ({"input_ids": np.where(two == 41, 300, two)}, ["token_embedding", "300"]),
+                          ({"input_ids": image}, ["'input_ids' are no whole numbers [1, S]"]),
+                          ({"input_ids": two[:, :0]}, ["the prompt has no tokens"])):
+        save(**{"input_ids": two, "pixel_values": image, **tensors})
+        r = etch(*run)
+        assert r.returncode in (1, 2) and all(word in r.stderr for word in says), (says, r.stderr)
+    save(other=image)
+    refused(*run, says=["--inputs", "'other': no program takes it"])
+    save(attention_mask=np.ones((1, 3)))
+    refused(*run, says=["--inputs", "none of input_ids, pixel_values and input_features"])
+    save(pixel_values=image[:1])
+    refused(*run, says=["--inputs has no input_ids"], code=2)
+    assert len(ids_of(ok(*run, "-p", "a<image_soft_token>b", "-n", "2"))) == 1 + 6 + 2
+    photo = os.path.join(ROOT, "img", "testdata", "photo.ppm")
+    refused(*run, "-p", "a<image_soft_token>b", "--image", photo, says=["--inputs", "--image"], code=2)
+    save(input_ids=np.array([40, 41, 42]))
+    assert ids_of(ok(*run, "-n", "1"))[:3] == [40, 41, 42]
+    assert ok(*run[:2], *run[3:], "-n", "1").stdout.startswith("DEF ")
+    refused(*run, "-p", "a", says=["--inputs has input_ids"], code=2)
+    refused(*run, "--templated", says=["--inputs has input_ids"], code=2)
+    refused(*run, "--image", photo, says=["--image: token 250", "has 0 of them"])
+    refused("generate", run[1], "--inputs", photo, says=["--inputs", "photo.ppm"])
+    ok("export", "--model", TINY, "-o", out)
+    save(input_ids=np.array([[5, 6, 7]]), attention_mask=np.ones((1, 3), np.int64))
+    assert ids_of(ok(*run, "-n", "3"))[:3] == [5, 6, 7]
+    save(input_ids=np.array([[5, 6, 7]]), pixel_values=image)
+    refused(*run, says=["--inputs: the program has no method 'vision_encoder'"], code=2)
 
 
 @test

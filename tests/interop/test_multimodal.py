@@ -192,11 +192,12 @@ def test_generates_from_images(name, n_images, etch, tmp_path):
     etch("export", "--model", tmp_path, "--task", "multimodal-text-to-text", "--max_seq_len", 96, "-o", tmp_path)
     (tmp_path / "chat.txt").write_text(short)
     images = [word for file in files for word in ("--image", file)]
-    found = []
+    found, made = [], str(tmp_path / "inputs.safetensors")
+    save_file({"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": pixels, **more}, made)
     for penalty in (1.0, 1.4, 0.8):
         want = model.generate(input_ids=ids, pixel_values=pixels, max_new_tokens=12, do_sample=False, repetition_penalty=penalty, **more)
-        got = etch("generate", tmp_path / "model.pte", "-f", tmp_path / "chat.txt", "--templated", *images, "--ids", "-n", 12,
-                   "--repetition_penalty", penalty)
-        assert [int(i) for i in got.split()] == want[0].tolist(), penalty
+        for prompt in (["-f", tmp_path / "chat.txt", "--templated", *images], ["--inputs", made]):
+            got = etch("generate", tmp_path / "model.pte", *prompt, "--ids", "-n", 12, "--repetition_penalty", penalty)
+            assert [int(i) for i in got.split()] == want[0].tolist(), (penalty, prompt)
         found.append(got)
     assert len({*found}) > 1, found
