@@ -27,6 +27,7 @@ etch_status *etch_cmd_export(int argc, char **argv)
 {
     etch_job job;
     etch_job_init(&job);
+    job.chat = true;
     etch_opt opts[] = {
         ETCH_JOB_MODEL_OPTS(job),
         ETCH_JOB_PT2_OPT(job),

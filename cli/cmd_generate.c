@@ -1,5 +1,6 @@
-// `etch generate`: text from an exported language model, with the tokenizer that the export put beside it. The prompt is taken as it is:
-// chat templates are programs in a language of their own, which etch does not run; --templated takes what one has written.
+// `etch generate`: text from an exported language model, with the tokenizer that the export put beside it. A prompt is taken as it is:
+// chat templates are programs in a language of their own, which etch does not run. --chat has the pieces that an export took from one
+// (cli/chat.h); --templated takes what one has written.
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "cli/chat.h"
 #include "cli/encode.h"
 #include "cli/opt.h"
 #include "cli/prepared.h"
@@ -20,7 +22,7 @@
 etch_status *etch_cmd_generate(int argc, char **argv);
 
 typedef struct generate_args {
-    const char *file, *prompt, *prompt_file, *inputs, *tokenizer, *kv_cache;
+    const char *file, *prompt, *prompt_file, *chat, *system, *inputs, *tokenizer, *kv_cache;
     int64_t max_new_tokens, top_k, seed, threads;
     double temperature, top_p, min_p, penalty;
     bool quiet, ids, templated;
@@ -83,10 +85,11 @@ typedef struct session {
     double encoding;           // seconds
 } session;
 
-static etch_status *read_prompt(session *g, etch_str text, bool templated)
+static etch_status *read_prompt(const generate_args *a, session *g, etch_str text)
 {
     if (g->inputs.ids) ETCH_TRY(etch_cli_prepared_ids(&g->inputs, &g->prompt.ids));
-    else ETCH_TRY(etch_tok_encode(g->tok, text, !templated, &g->prompt.ids));
+    else if (a->chat) ETCH_TRY(etch_cli_chat(a->file, a->chat, a->system, g->tok, &g->lm, &g->prompt.ids));
+    else ETCH_TRY(etch_tok_encode(g->tok, text, !a->templated, &g->prompt.ids));
     return etch_cli_prompt_place(&g->prompt, g->rt, g->tok, &g->rows, &g->lm);
 }
 
@@ -99,9 +102,9 @@ static void print_ids(const etch_cli_prompt *p)
 static etch_status *tell(const generate_args *a, const session *g, double prefill, double decode, int64_t made)
 {
     bool untold = false;
-    if (!a->templated && !g->inputs.ids) ETCH_TRY(find_chat_template(a->file, &untold));
+    if (!a->templated && !a->chat && !g->inputs.ids) ETCH_TRY(find_chat_template(a->file, &untold));
     if (untold)
-        fprintf(stderr, "the model has a chat template; the prompt was taken as it is, without it (--help: --templated)\n");
+        fprintf(stderr, "the model has a chat template; the prompt was taken as it is, without it (--help: --chat, --templated)\n");
     if (g->rows.k) fprintf(stderr, "%s in %.3f s, ", g->rows.encoder, g->encoding);
     fprintf(stderr, "prompt %zu tokens in %.3f s, generated %lld in %.3f s (%.1f tokens/s)", g->prompt.n_fed, prefill, (long long)made,
             decode, decode > 0 ? (double)made / decode : 0);
@@ -118,8 +121,9 @@ static etch_status *generate(const generate_args *a, etch_str prompt, session *g
     const float *logits = NULL;
     bool stopped = false;
     double start = seconds(), prefill = 0;
-    etch_status *s = read_prompt(g, prompt, a->templated);
+    etch_status *s = read_prompt(a, g, prompt);
     if (!s) s = etch_cli_text_open(g->tok, &a->stops, &g->prompt.ids, a->ids, &shown);
+    if (!s && a->chat) shown.printed = shown.begin;  // the answer alone
     if (!s) s = etch_sampler_see(&sampler, g->prompt.fed, g->prompt.n_fed, lm->vocab_size);
     if (!s) s = etch_lm_feed(lm, g->prompt.fed, g->prompt.n_fed, &logits);
     prefill = seconds() - start;
@@ -147,7 +151,7 @@ static etch_status *generate(const generate_args *a, etch_str prompt, session *g
 
 static etch_status *open_inputs(const generate_args *a, etch_cli_prepared *out)
 {
-    const bool text = a->prompt || a->prompt_file;
+    const bool text = a->prompt || a->prompt_file || a->chat;
     if (a->inputs) ETCH_TRY(etch_cli_prepared_open(a->inputs, out));
     if (out->ids && (text || a->templated))
         return ETCH_ERR(ETCH_USAGE, "--inputs has input_ids, a prompt: give no other, and no --templated");
@@ -187,8 +191,11 @@ etch_status *etch_cmd_generate(int argc, char **argv)
         { "--prompt", "-p", ETCH_OPT_STR, &a.prompt, "TEXT", "what the text starts with, as it is: no chat template is applied", 0,
           0, false, "Text" },
         { "--prompt_file", "-f", ETCH_OPT_STR, &a.prompt_file, "FILE", "the same from a file (- is standard input)", 0, 0, false, NULL },
+        { "--chat", NULL, ETCH_OPT_STR, &a.chat, "TEXT", "what to answer: the model's chat template is applied", 0, 0, false, NULL },
+        { "--system", NULL, ETCH_OPT_STR, &a.system, "TEXT", "of --chat: how to answer (default: what the template has)", 0, 0, false,
+          NULL },
         { "--templated", NULL, ETCH_OPT_FLAG, &a.templated, NULL,
-          "a chat template wrote it: keep its last newline, add no <bos>", 0, 0, false, NULL },
+          "a template wrote the prompt: keep its last newline, add no <bos>", 0, 0, false, NULL },
         { "--image", NULL, ETCH_OPT_LIST, &a.images, "FILE.png|ppm",
           "an image for its place in the prompt; may be given several times", 0, 0, false, NULL },
         { "--inputs", "-i", ETCH_OPT_STR, &a.inputs, "FILE", "safetensors of a processor: input_ids, pixel_values, input_features", 0, 0,
@@ -215,14 +222,20 @@ etch_status *etch_cmd_generate(int argc, char **argv)
     const etch_cmd cmd = { "generate", "Generates text with an exported language model.", "FILE.pte", 1, 1,
                            "  etch generate out/model.pte --prompt \"In the beginning\"\n"
                            "  etch generate out/model.pte -p \"And it came\" -n 100 --temperature 0.8 --top_p 0.95 --seed 7\n"
+                           "  etch generate out/model.pte --chat \"Why is the sky blue?\" --system \"Answer in a sentence.\"\n"
                            "  etch generate out/model.pte -f chat.txt --templated    # docs/EXPORTING.md: how to write chat.txt", opts };
     bool done;
     const char *file = NULL;
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &file, &done));
     if (done) return NULL;
     a.file = file;
-    if (!a.prompt == !a.prompt_file && (a.prompt || !a.inputs))
-        return ETCH_ERR(ETCH_USAGE, "give either --prompt TEXT or --prompt_file FILE");
+    const int prompts = !!a.prompt + !!a.prompt_file + !!a.chat;
+    if (prompts > 1 || (!prompts && !a.inputs))
+        return ETCH_ERR(ETCH_USAGE, "give either --prompt TEXT or --prompt_file FILE or --chat TEXT");
+    if (a.chat && a.templated) return ETCH_ERR(ETCH_USAGE, "--templated is for a prompt; --chat applies the template itself");
+    if (a.chat && a.images.n)
+        return ETCH_ERR(ETCH_USAGE, "--chat has text only; --image needs a prompt with its place: -f FILE --templated");
+    if (a.system && !a.chat) return ETCH_ERR(ETCH_USAGE, "--system is for --chat; a prompt is taken as it is");
     if (a.top_p <= 0 || a.top_p > 1) return ETCH_ERR(ETCH_USAGE, "--top_p: %g is outside 0 (exclusive) to 1", a.top_p);
     if (a.min_p > 1) return ETCH_ERR(ETCH_USAGE, "--min_p: %g is outside 0 to 1", a.min_p);
     if (a.penalty < 0.01 || a.penalty > 100) return ETCH_ERR(ETCH_USAGE, "--repetition_penalty: %g is outside 0.01 to 100", a.penalty);

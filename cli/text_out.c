@@ -36,7 +36,7 @@ etch_status *etch_cli_text_open(const etch_tok *tok, const etch_opt_list *stops,
 {
     *out = (etch_cli_text){ .tok = tok, .silent = silent };
     for (int i = 0; i < stops->n; i++) ETCH_TRY(add_stop(out, stops->items[i]));
-    if (!out->n_stops) return NULL;
+    if (!tok) return NULL;  // ids alone
     etch_buf text = { 0 };
     etch_status *s = etch_tok_decode(tok, prompt->ptr, prompt->len, true, &text);
     out->begin = text.len;

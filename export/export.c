@@ -83,6 +83,7 @@ etch_status *etch_export_trace(const etch_job *job, etch_progress *progress, etc
     r->tracer_peak_rss = t.peak_rss;
     r->notes = t.notes;
     r->missing = t.missing;
+    r->chat = t.chat;
     if (!s) {
         s = etch_program_parse(etch_buf_str(&t.text), &r->program);
         if (s) s = etch_status_frame(s, __FILE__, __LINE__, "the tracer's graph");
@@ -130,6 +131,7 @@ etch_status *etch_export(const etch_job *job, etch_progress *progress, etch_expo
     out_report->peak_rss = own_peak_rss();
     etch_pt2_close(o.pt2);
     if (!s && job->model) s = etch_copy_companions(job->model, job->output_dir);
+    if (!s) s = etch_write_chat(etch_buf_str(&out_report->chat), job->output_dir, &out_report->notes);
     etch_progress_end(progress);  // the report has the time of every stage
     if (!s) s = etch_report_write(job, progress, out_report);
     return s;
@@ -140,5 +142,6 @@ void etch_export_report_deinit(etch_export_report *r)
     etch_program_destroy(r->program);
     etch_buf_deinit(&r->notes);
     etch_buf_deinit(&r->missing);
+    etch_buf_deinit(&r->chat);
     *r = (etch_export_report){ 0 };
 }

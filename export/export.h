@@ -25,6 +25,7 @@ typedef struct etch_export_report {
     uint64_t tracer_peak_rss, peak_rss;  // bytes; the child's and this process's
     etch_buf notes;                      // of the tracer, one a line, owned
     etch_buf missing;                    // operators that the tracer lacks, as in export/tracer.h, owned
+    etch_buf chat;                       // chat.json as the tracer gave it, owned; empty: none
     etch_program *program;               // owned
 } etch_export_report;
 

@@ -123,6 +123,7 @@ etch_status *etch_job_to_json(const etch_job *job, etch_buf *out)
         gguf_path(job, path, sizeof path);
         ok = ok && !json_object_set_new(root, "gguf_file", json_string(path));
     }
+    ok = ok && !json_object_set_new(root, "chat", json_boolean(job->chat));
     ok = ok && !json_object_set_new(root, "weightless", json_boolean(job->weightless));
     ok = ok && !json_object_set(root, "options", options);
     char *text = ok ? json_dumps(root, JSON_COMPACT) : NULL;

@@ -16,6 +16,7 @@ typedef struct etch_job {
     const char *pt2;              // instead of a model: an archive of torch.export.save
     bool trust_remote_code;       // code that lies in the folder may run, in the sandbox
     const char *gguf_file;        // weights, in the folder or anywhere; NULL: safetensors
+    bool chat;                    // chat.json is wanted, if the folder has a chat template
     bool weightless;              // the folder may lack weights, or be a config file alone: for `etch check`
     const char *task;             // "text-generation"
     const char *task_file;        // a Python file that defines the task, in the place of `task`; NULL: none

@@ -181,6 +181,7 @@ static void heard(etch_str line, etch_progress *progress, etch_tracer_result *ou
     json_t *j = line.len && line.ptr[0] == '{' ? json_loadb(line.ptr, line.len, 0, NULL) : NULL;
     const char *stage = json_string_value(json_object_get(j, "stage")), *note = json_string_value(json_object_get(j, "note"));
     json_t *e = json_object_get(j, "error"), *m = json_object_get(j, "missing"), *p = json_object_get(j, "progress");
+    json_t *chat = json_object_get(j, "chat");
     if (json_is_object(e)) {
         const char *message = json_string_value(json_object_get(e, "message")), *where = json_string_value(json_object_get(e, "where"));
         const char *module = json_string_value(json_object_get(e, "module"));
@@ -198,6 +199,12 @@ static void heard(etch_str line, etch_progress *progress, etch_tracer_result *ou
         etch_buf_puts(&out->notes, note);
         if (out->notes.len > from) tame((char *)out->notes.ptr + from, out->notes.len - from);
         etch_buf_puts(&out->notes, "\n");
+    } else if (json_is_object(chat)) {
+        char *text = json_dumps(chat, JSON_INDENT(1));
+        out->chat.len = 0;
+        etch_buf_puts(&out->chat, text ? text : "");
+        etch_buf_puts(&out->chat, "\n");
+        free(text);
     } else if (json_is_object(p)) {
         json_int_t now = json_integer_value(json_object_get(p, "done")), total = json_integer_value(json_object_get(p, "total"));
         if (now >= 0 && total >= now) etch_progress_bytes(progress, (uint64_t)now, (uint64_t)total);
@@ -332,4 +339,5 @@ void etch_tracer_result_deinit(etch_tracer_result *r)
     etch_buf_deinit(&r->text);
     etch_buf_deinit(&r->notes);
     etch_buf_deinit(&r->missing);
+    etch_buf_deinit(&r->chat);
 }

@@ -4,6 +4,7 @@
 //   {"stage": "import"}                                  progress
 //   {"progress": {"done": 1, "total": 2}}                bytes of a download
 //   {"note": "..."}                                      shown in the summary
+//   {"chat": {...}}                                      chat.json, checked by the caller (job key "chat" only)
 //   {"missing": {"op": "aten::x", "where": "modeling_x.py:1", "count": 2}}  an operator that the tracer lacks (job key "weightless" only)
 //   {"error": {"message": ..., "where": ..., "module": ..., "kind": "unsupported|invalid|not_found|internal"}}   and exit code 1
 // Anything else on standard error is kept as a log and shown only when the child dies without an error line.
@@ -17,6 +18,7 @@ typedef struct etch_tracer_result {
     etch_buf text;          // graph text form, owned
     etch_buf notes;         // one note a line, owned
     etch_buf missing;       // "op\twhere\tcount", one a line, owned
+    etch_buf chat;          // JSON text, owned; empty: none
     uint64_t peak_rss;      // bytes, of the child
     double seconds;
 } etch_tracer_result;

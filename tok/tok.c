@@ -84,7 +84,8 @@ static etch_status *cut_added(const etch_tok *t, etch_arena *arena, etch_str tex
     return NULL;
 }
 
-static etch_status *normalized_gap(const etch_tok *t, etch_arena *arena, etch_str text, bool first, etch_ids *out)
+// The text after all normalizers, in the arena.
+static etch_status *normalize(const etch_tok *t, etch_arena *arena, etch_str text, etch_str *out)
 {
     for (int i = 0; i < t->n_norms; i++) {
         etch_buf b = { 0 };
@@ -94,6 +95,13 @@ static etch_status *normalized_gap(const etch_tok *t, etch_arena *arena, etch_st
         if (s) return s;
         if (!text.ptr) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
     }
+    *out = text;
+    return NULL;
+}
+
+static etch_status *normalized_gap(const etch_tok *t, etch_arena *arena, etch_str text, bool first, etch_ids *out)
+{
+    ETCH_TRY(normalize(t, arena, text, &text));
     return cut_added(t, arena, text, first, true, segment, out);
 }
 
@@ -122,6 +130,17 @@ etch_status *etch_tok_encode(const etch_tok *t, etch_str text, bool add_special_
     }
     for (size_t k = 0; !s && whole && k < body.len; k++) s = etch_ids_push(out, body.ptr[k]);
     etch_ids_deinit(&body);
+    etch_arena_deinit(&arena);
+    return s;
+}
+
+etch_status *etch_tok_encode_plain(const etch_tok *t, etch_str text, etch_ids *out)
+{
+    if (!valid_utf8(text)) return ETCH_ERR(ETCH_INVALID, "the text is not valid UTF-8");
+    etch_arena arena;
+    etch_arena_init(&arena);
+    etch_status *s = normalize(t, &arena, text, &text);
+    if (!s) s = segment(t, &arena, text, true, out);
     etch_arena_deinit(&arena);
     return s;
 }

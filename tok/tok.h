@@ -22,6 +22,8 @@ void etch_tok_destroy(etch_tok *t);
 
 // UTF-8 text to ids, appended to `out` (free with etch_ids_deinit). Invalid UTF-8 is an error.
 etch_status *etch_tok_encode(const etch_tok *t, etch_str text, bool add_special_tokens, etch_ids *out) ETCH_MUST_USE;
+// The same without special tokens, and none that stands in the text is recognised: all of it is plain text.
+etch_status *etch_tok_encode_plain(const etch_tok *t, etch_str text, etch_ids *out) ETCH_MUST_USE;
 // Ids to UTF-8, appended to `out`. An id outside the vocabulary is an error.
 etch_status *etch_tok_decode(const etch_tok *t, const int32_t *ids, size_t n, bool skip_special_tokens, etch_buf *out) ETCH_MUST_USE;
 // -1 when there is no such token.

@@ -28,5 +28,5 @@ check pass graph kern st op base
 check quant pass graph kern st op base
 check pt2 graph op base
 check lower quant pass graph kern st pte op base
-check export lower quant pass pt2 graph kern st pte op base
+check export lower quant pass pt2 graph kern st pte tok op base
 [ "$bad" = 0 ] || { echo "check_includes: a folder includes one above it" >&2; exit 1; }

@@ -21,7 +21,8 @@ def text():
         landlock += " (no rules for TCP, which seccomp forbids)"
     rows = [("python", f"{sys.version.split()[0]} ({sys.executable})")]
     for package, use in (("transformers", "needed for exporting"), ("numpy", "needed by transformers"),
-                         ("huggingface_hub", "needed for 'etch pull'")):
+                         ("huggingface_hub", "needed for 'etch pull'"),
+                         ("jinja2", "needed for chat.json, which 'etch generate --chat' reads")):
         rows.append((package, _version(package) or f"missing: {use}; install it with {sys.executable} -m pip install {package}"))
     rows += [("landlock", landlock), ("seccomp", "yes" if have["seccomp"] else f"missing: {have['why']['seccomp']}")]
     cache = fast_import.cache_folder()

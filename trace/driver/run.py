@@ -22,7 +22,7 @@ def trace(job):
     import torch  # noqa: F401
     from torch import _C
 
-    from etch_trace import custom_code, gguf_file, missing, model, sandbox, task_file, tasks, weightless
+    from etch_trace import chat, custom_code, gguf_file, missing, model, sandbox, task_file, tasks, weightless
 
     _C.begin()
     task = None if job.get("task_file") else tasks.find(job["task"])
@@ -61,5 +61,7 @@ def trace(job):
     for line in assumptions.notes(guards, text):
         emit(note=line)
     model.check_weights(text)
+    if job.get("chat") and getattr(task, "chats", False):
+        chat.tell(folder, exportable.metadata)
     sandbox.check()
     return text

@@ -1,4 +1,5 @@
-"""Tasks: one file each, a class with `name`, `options`, load(), build(folder, options).
+"""Tasks: one file each, a class with `name`, `options`, load(), build(folder, options); `chats` where its programs write text, in answer
+to people (chat.py).
 
 build gives an object with trace() (declares methods, calls the model) and `metadata` (constant methods).
 """

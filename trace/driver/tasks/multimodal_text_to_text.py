@@ -17,6 +17,7 @@ from etch_trace.report import TraceError
 class Task:
     name = "multimodal-text-to-text"
     options = {"dtype": "float32", "image_size": None, **decoder.OPTIONS}
+    chats = True
 
     @staticmethod
     def load():

@@ -6,6 +6,7 @@ from etch_trace import decoder, model
 class Task:
     name = "text-generation"
     options = {"dtype": "float32", **decoder.OPTIONS}
+    chats = True
 
     @staticmethod
     def load():
