@@ -4,7 +4,7 @@
 
 #include "kern/attention/work.h"
 
-#define STEP 8           // rows: keys of a head before the next head's
+#define STEP 4           // rows: keys of a head before the next head's
 #define AHEAD 8192       // rows: bytes of all heads between what is read and what is asked for, about
 #define SPAN ETCH_ATTENTION_SPAN
 #define SPAN_BYTES 17408 // blocks: of the keys between two corrections, about; as many values fit a first-level cache beside them
