@@ -141,10 +141,10 @@ bool etch_job_is_file(const etch_job *job)
     return job->weightless && !stat(job->model, &st) && S_ISREG(st.st_mode);
 }
 
-// A lone config file is read as if it lay in a folder, which is made in the scratch folder.
+// A lone config file is read as if it lay in a folder, which is made in the scratch folder; so is the tokenizer of a chat template.
 unsigned etch_job_grants(const etch_job *job)
 {
-    return job->trust_remote_code || etch_job_is_file(job) ? ETCH_GRANT_SCRATCH : ETCH_GRANT_NONE;
+    return job->trust_remote_code || job->chat || etch_job_is_file(job) ? ETCH_GRANT_SCRATCH : ETCH_GRANT_NONE;
 }
 
 static etch_status *quant_opts(const char *suffix, const char *linear, int64_t linear_group, const char *embedding, int64_t embedding_group,

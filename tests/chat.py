@@ -8,9 +8,10 @@ import os
 import shutil
 import sys
 
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils.import_utils import is_jinja_available
 
+import weights
 from harness import ROOT, TINY, Skip, etch, main, ok, refused, test
 
 # A default system text; what people say is taken as it is.
@@ -237,6 +238,35 @@ def templates_that_are_more_than_pieces(tmp):
         assert len(notes) == 1 and why in notes[0], (why, said)
         assert not os.path.exists(os.path.join(out, "chat.json"))
         refused("generate", os.path.join(out, "model.pte"), "--chat", "x", says=["no chat.json", "--templated"])
+
+
+@test
+def with_and_without_the_vocabulary(tmp):
+    """The file is the same where the scratch folder is missing, or cannot be written, for a tokenizer without its vocabulary."""
+    for i, (kind, (tokenizer, added, template)) in enumerate(KINDS.items()):
+        where = os.path.join(tmp, str(i))
+        out, _ = export(where, tokenizer, added, tokenizer_config={"chat_template": template})
+        chat = read_chat(out)
+        for env in ({"TMPDIR": os.path.join(tmp, "none")}, {"ETCH_SANDBOX": "seccomp"}) if i < 4 else ():
+            said = ok("export", "--model", os.path.join(where, "model"), "-o", out, env=env).stderr
+            assert read_chat(out) == chat and "attempt" not in said and "no chat.json" not in said, (kind, env, said)
+    assert not [n for n in os.listdir(tmp) if n.startswith("etch-")]
+
+
+@test
+def a_multimodal_program_chats(tmp):
+    """About text: contents come in a list, the template from a processor's file."""
+    need_jinja()
+    model, out = weights.write_model("gemma3", os.path.join(tmp, "model"), weights.MULTIMODAL), os.path.join(tmp, "out")
+    with open(os.path.join(model, "chat_template.json"), "w") as f:
+        json.dump({"chat_template": PARTS}, f)
+    ok("export", "--model", model, "--task", "multimodal-text-to-text", "--max_seq_len", "64", "-o", out)
+    r = ok("generate", os.path.join(out, "model.pte"), "--chat", "a cat<bos>", "--ids", "-n", "1")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=os.path.join(out, "tokenizer.json"))
+    content = [{"role": "user", "content": [{"type": "text", "text": "a cat<bos>"}]}]
+    want = tokenizer.apply_chat_template(content, chat_template=PARTS, add_generation_prompt=True, tokenize=True, return_dict=False,
+                                         sanitize_control_tokens=True)
+    assert [int(i) for i in r.stdout.split()][:len(want)] == want and 1 not in want, (r.stdout, want)
 
 
 @test

@@ -20,7 +20,7 @@ import os
 import re
 import sys
 
-from etch_trace import custom_code
+from etch_trace import custom_code, sandbox, tokenizer_head
 from etch_trace.report import describe_short, emit, note
 
 _SYSTEM, _USER, _ANSWER, _NEXT = "Etchsystemword", "Etchuserword", "Etchanswerword", "Etchnextword"
@@ -233,11 +233,11 @@ def _stop(template, control, ends):
     except _Refused:
         return []
     token = max((t for t in control if after.startswith(t)), key=len, default=None)
-    return [token] if token and template.tokenizer.convert_tokens_to_ids(token) not in ends else []
+    return [token] if token and token not in ends else []
 
 
 def pieces(tokenizer, source, ends=()):
-    """chat.json of a template. `ends`: ids of the program's end tokens."""
+    """chat.json of a template. `ends`: the program's end tokens."""
     template = _Template(tokenizer, source)
     constants = _constants(source)
     control = _control(tokenizer, source)
@@ -284,14 +284,28 @@ def _source(folder, tokenizer):
     return tokenizer.get_chat_template()
 
 
-def _read(folder, ends):
+def _tokenizer(folder):
+    """(transformers' tokenizer, {id: added token}); without its vocabulary where that can be."""
     from transformers import AutoTokenizer
+
+    scratch = os.environ.get("ETCH_SCRATCH")
+    if scratch and sandbox.scratch_stays_writable() and not custom_code.trusted:
+        try:
+            small, added = tokenizer_head.copy(folder, scratch)
+            return AutoTokenizer.from_pretrained(small, local_files_only=True), added
+        except Exception:  # a file, or a class, of another form: all of it then
+            pass
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=custom_code.trusted)
+    return tokenizer, {i: token.content for i, token in tokenizer.added_tokens_decoder.items()}
+
+
+def _read(folder, ends):
     from transformers.utils.import_utils import is_jinja_available
 
     if not is_jinja_available():
         raise ImportError(f"{sys.executable} has no jinja2, with which transformers renders chat templates (pip install jinja2)")
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=custom_code.trusted)
-    return pieces(tokenizer, _source(folder, tokenizer), ends)
+    tokenizer, added = _tokenizer(folder)
+    return pieces(tokenizer, _source(folder, tokenizer), [added.get(i) for i in ends])
 
 
 def tell(folder, metadata):
