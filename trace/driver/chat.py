@@ -30,7 +30,7 @@ _TRIMS = {(False, False): "none", (True, False): "left", (False, True): "right",
 _TEXTS = ("Why is the sky blue?", " \n two\nlines\n\n ", "{{ a }} {% if b %} {# c #} <|d|> <e> </f> [g] \\n \"h\" 'i'",
           "\na\r\nb \U0001F642 \u3000\n")
 _MOST = 16  # constants that a text may not hold; where a template looks for more, it does more than put texts in their places
-_DAY = datetime.datetime(2031, 2, 3, 16, 5, 6)
+_DAYS = datetime.datetime(2029, 11, 28, 4, 35, 36), datetime.datetime(2032, 2, 3, 16, 5, 6)  # the last is that of all checks but one
 
 
 class _Refused(Exception):
@@ -56,11 +56,15 @@ def _set_clock(say):
 class _Template:
     def __init__(self, tokenizer, source):
         self.tokenizer, self.source, self.wrap = tokenizer, source, lambda text: text
-        self.formats = []
+        self.formats, self.day = [], None
         _set_clock(self._date)
         probe = "{{ strftime_now('%Y') }}"
         if "strftime_now" in source and self._apply(probe, [{"role": "user", "content": ""}], False) != self._date("%Y"):
             raise _Refused("it writes a date, which cannot be recorded with this version of transformers")
+
+    def set_day(self, day):
+        self.day = day
+        _set_clock(day.strftime)
 
     def _date(self, form):
         if form not in self.formats:
@@ -140,7 +144,7 @@ def _put_together(chat, system, texts, say):
 
 def _agrees(template, chat, system, texts):
     try:
-        return template.render(system, texts).encode() == _put_together(chat, system, texts, _DAY.strftime).encode()
+        return template.render(system, texts).encode() == _put_together(chat, system, texts, template.day.strftime).encode()
     except _Refused:
         return False
 
@@ -195,6 +199,10 @@ def _turn(template, chat):
 
 
 def _check_start(template, chat, constants):
+    for day in _DAYS:
+        template.set_day(day)
+        if not _agrees(template, chat, None, [_TEXTS[0]]):
+            raise _Refused("it does more with the date than writing it")
     if not all(_agrees(template, chat, None, [text]) for text in _TEXTS):
         raise _Refused("what it does with a text depends on the text")
     chat["start"].update(_refusals(template, chat, constants, lambda text: (None, [text])))
@@ -252,7 +260,6 @@ def pieces(tokenizer, source, ends=()):
     chat["system"] = _attempt(lambda: _system(template, chat))
     chat["turn"] = _attempt(lambda: _turn(template, chat))
     stop = _stop(template, control, ends)
-    _set_clock(_DAY.strftime)
     _check_start(template, chat, constants)
     for name, check in (("system", _check_system), ("turn", _check_turn)):
         if chat[name] is not None and _attempt(lambda: check(template, chat, constants) or True) is None:
