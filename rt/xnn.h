@@ -190,6 +190,8 @@ void etch_xnn__run_qblock(etch_xnn_cx *cx, const etch_xnn_node *first);
 void etch_xnn__run_fc_float(etch_xnn_cx *cx, const etch_xnn_node *n, size_t m, size_t channels, size_t k);
 void etch_xnn__run_conv(etch_xnn_cx *cx, const etch_xnn_node *n);
 void etch_xnn__run_conv_float(etch_xnn_cx *cx, const etch_xnn_node *n, const etch_nhwc *g);
+// The same by Winograd's way; false: it does not suit.
+bool etch_xnn__run_winograd(etch_xnn_cx *cx, const etch_xnn_node *n, const etch_nhwc *g);
 void etch_xnn__run_bmm(etch_xnn_cx *cx, const etch_xnn_node *n);
 void etch_xnn__run_move(etch_xnn_cx *cx, const etch_xnn_node *n);
 void etch_xnn__run_binary(etch_xnn_cx *cx, const etch_xnn_node *n);

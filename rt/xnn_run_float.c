@@ -108,6 +108,7 @@ void etch_xnn__run_conv_float(etch_xnn_cx *cx, const etch_xnn_node *n, const etc
 {
     const etch_xnn_value *w = etch_xnn__in(cx, n, 1), *out = etch_xnn__out(cx, n, 0);
     const etch_xnn_window *win = &n->win;
+    if (etch_xnn__run_winograd(cx, n, g)) return;
     int64_t k = g->kh * g->kw * win->group_in, oc = (int64_t)win->groups * win->group_out, pixels = g->n * g->oh * g->ow;
     bool direct = g->kh == 1 && g->kw == 1 && g->sh == 1 && g->sw == 1 && !g->top && !g->left && g->oh == g->h && g->ow == g->w;
     const float *x = etch_xnn__floats(cx, etch_xnn__in(cx, n, 0)), *bias = bias_of(cx, n);

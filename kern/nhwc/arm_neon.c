@@ -11,6 +11,8 @@
 #define FMA(acc, x, y) ((neon_vec)vfmaq_f32((float32x4_t)(acc), (float32x4_t)(x), (float32x4_t)(y)))
 #define NAME(f) neon_##f
 #include "kern/nhwc/loops.inc"
+#include "kern/nhwc/winograd.inc"
 
-const etch_nhwc_kernels etch_nhwc__neon = { "neon", ETCH_CPU_NEON, neon_depthwise, neon_average, neon_max, neon_mean };
+const etch_nhwc_kernels etch_nhwc__neon = { "neon", ETCH_CPU_NEON, neon_depthwise, neon_average, neon_max, neon_mean,
+                                            neon_winograd_in, neon_winograd_filter, neon_winograd_out };
 #endif

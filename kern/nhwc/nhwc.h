@@ -39,6 +39,12 @@ typedef struct etch_nhwc_kernels {
     void (*max)(const etch_nhwc *g, const float *x, float lo, float hi, int64_t from, int64_t to, float *y);
     // Mean over h and w, channels [c0, c1) of one image: y [n, c].
     void (*mean)(const etch_nhwc *g, const float *x, float lo, float hi, int64_t image, int64_t c0, int64_t c1, float *y);
+    // Winograd's convolution of 3 x 3, in tiles of 2 x 2 results (winograd.inc); n channels, a multiple of 16. NULL: none.
+    // The 4 x 4 pixels d of a tile, and a filter w [3, 3, n], as 16 factors, `apart` from each other.
+    void (*winograd_in)(const float *const d[16], size_t n, float *v, size_t apart);
+    void (*winograd_filter)(const float *w, size_t n, float *u, size_t apart);
+    // The 2 x 2 results (y[i] NULL: not wanted) of 16 products, which lie as the factors do.
+    void (*winograd_out)(const float *m, size_t apart, size_t n, const float *bias, float lo, float hi, float *const y[4]);
 } etch_nhwc_kernels;
 
 // The last row of kernels.def that `features` allow.

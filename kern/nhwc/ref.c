@@ -10,4 +10,4 @@
 #define NAME(f) ref_##f
 #include "kern/nhwc/loops.inc"
 
-const etch_nhwc_kernels etch_nhwc__ref = { "ref", 0, ref_depthwise, ref_average, ref_max, ref_mean };
+const etch_nhwc_kernels etch_nhwc__ref = { "ref", 0, ref_depthwise, ref_average, ref_max, ref_mean, NULL, NULL, NULL };

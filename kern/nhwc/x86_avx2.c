@@ -11,6 +11,8 @@
 #define FMA(acc, x, y) ((avx2_vec)_mm256_fmadd_ps((__m256)(x), (__m256)(y), (__m256)(acc)))
 #define NAME(f) avx2_##f
 #include "kern/nhwc/loops.inc"
+#include "kern/nhwc/winograd.inc"
 
-const etch_nhwc_kernels etch_nhwc__avx2 = { "avx2", ETCH_CPU_AVX2, avx2_depthwise, avx2_average, avx2_max, avx2_mean };
+const etch_nhwc_kernels etch_nhwc__avx2 = { "avx2", ETCH_CPU_AVX2, avx2_depthwise, avx2_average, avx2_max, avx2_mean,
+                                            avx2_winograd_in, avx2_winograd_filter, avx2_winograd_out };
 #endif

@@ -11,6 +11,8 @@
 #define FMA(acc, x, y) ((avx512_vec)_mm512_fmadd_ps((__m512)(x), (__m512)(y), (__m512)(acc)))
 #define NAME(f) avx512_##f
 #include "kern/nhwc/loops.inc"
+#include "kern/nhwc/winograd.inc"
 
-const etch_nhwc_kernels etch_nhwc__avx512 = { "avx512", ETCH_CPU_AVX512, avx512_depthwise, avx512_average, avx512_max, avx512_mean };
+const etch_nhwc_kernels etch_nhwc__avx512 = { "avx512", ETCH_CPU_AVX512, avx512_depthwise, avx512_average, avx512_max, avx512_mean,
+                                              avx512_winograd_in, avx512_winograd_filter, avx512_winograd_out };
 #endif
