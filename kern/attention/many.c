@@ -91,13 +91,22 @@ static const float *floats(const etch_attention_work *w, const etch_attention_ro
 static void add_values(const etch_attention_work *w, place at, block *x, const float *v, size_t ldv, size_t n, bool is_scaled, float *acc)
 {
     const etch_attention *a = w->a;
-    size_t vl = (size_t)w->isa->vl, whole = a->dv / vl * vl, rest = a->dv - whole;
+    size_t vl = (size_t)w->isa->vl, whole = a->dv / vl * vl, rest = a->dv - whole, done = 0;
     const float *factor = is_scaled ? x->factor : NULL;
-    at.loops->values((int)at.m, x->s, v, ldv, (int)n, whole, acc, w->lda, factor);
+    // Where a last vector that is not whole ends within the next row, it is read there; what it adds up beyond the columns is left alone.
+    if (rest && whole + vl <= ldv + a->dv && n > 1) {
+        done = n - 1;
+        at.loops->values((int)at.m, x->s, v, ldv, (int)done, whole + vl, acc, w->lda, factor);
+        factor = NULL;
+    }
+    const float *p = x->s + done * (size_t)at.loops->n;
+    v += done * ldv;
+    n -= done;
+    if (whole) at.loops->values((int)at.m, p, v, ldv, (int)n, whole, acc, w->lda, factor);
     if (!rest) return;
     for (size_t j = 0; j < n; j++)
         for (size_t c = 0; c < vl; c++) x->tail[j * vl + c] = c < rest ? v[j * ldv + whole + c] : 0;
-    at.loops->values((int)at.m, x->s, x->tail, vl, (int)n, vl, acc + whole, w->lda, factor);
+    at.loops->values((int)at.m, p, x->tail, vl, (int)n, vl, acc + whole, w->lda, factor);
 }
 
 static void run_block(void *user, size_t task, int worker)
