@@ -61,6 +61,7 @@ int main(int argc, char **argv)
         for (int threads = 1; threads <= 2; threads++) {
             one("prompt", isa, threads, 9, 3, 512, 512, 64, true, 2, 0);
             one("encoder", isa, threads, 6, 6, 1500, 1500, 64, false, 1, 0);
+            one("narrow", isa, threads, 16, 16, 256, 256, 36, false, 1, 0);
             for (int cache = 0; cache < ETCH_CACHE_N; cache++) {
                 one("step", isa, threads, 9, 3, 1, 1900, 64, true, 30, cache);
                 one("step", isa, threads, 16, 8, 1, 1900, 128, true, 10, cache);

@@ -9,6 +9,7 @@
 
 #define VL 4
 #define FMA(acc, x, y) ((neon_vec)vfmaq_f32((float32x4_t)(acc), (float32x4_t)(x), (float32x4_t)(y)))
+#define CUT(v, lo, hi) ((neon_vec)vminq_f32(vmaxq_f32((float32x4_t)(v), (float32x4_t)(lo)), (float32x4_t)(hi)))
 #define NAME(f) neon_##f
 #include "kern/nhwc/loops.inc"
 #include "kern/nhwc/winograd.inc"

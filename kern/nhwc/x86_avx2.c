@@ -9,6 +9,7 @@
 
 #define VL 8
 #define FMA(acc, x, y) ((avx2_vec)_mm256_fmadd_ps((__m256)(x), (__m256)(y), (__m256)(acc)))
+#define CUT(v, lo, hi) ((avx2_vec)_mm256_min_ps((__m256)(hi), _mm256_max_ps((__m256)(lo), (__m256)(v))))
 #define NAME(f) avx2_##f
 #include "kern/nhwc/loops.inc"
 #include "kern/nhwc/winograd.inc"

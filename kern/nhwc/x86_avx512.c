@@ -9,6 +9,7 @@
 
 #define VL 16
 #define FMA(acc, x, y) ((avx512_vec)_mm512_fmadd_ps((__m512)(x), (__m512)(y), (__m512)(acc)))
+#define CUT(v, lo, hi) ((avx512_vec)_mm512_min_ps((__m512)(hi), _mm512_max_ps((__m512)(lo), (__m512)(v))))
 #define NAME(f) avx512_##f
 #include "kern/nhwc/loops.inc"
 #include "kern/nhwc/winograd.inc"
