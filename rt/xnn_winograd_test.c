@@ -39,7 +39,8 @@ static void check(const shape *f)
             for (int64_t kx = 0; kx < 3; kx++) {
                 int64_t iy = oy + ky - f->top, ix = ox + kx - f->left;
                 if (iy < 0 || iy >= f->h || ix < 0 || ix >= f->w) continue;
-                const float *at = g.memory[x] + ((image * f->h + iy) * f->w + ix) * f->ic, *k = g.memory[w] + (oc * 9 + ky * 3 + kx) * f->ic;
+                const float *at = g.memory[x] + ((image * f->h + iy) * f->w + ix) * f->ic;
+                const float *k = g.memory[w] + (oc * 9 + ky * 3 + kx) * f->ic;
                 for (int64_t c = 0; c < f->ic; c++) {
                     sum += (double)at[c] * (double)k[c];
                     size += fabs((double)at[c] * (double)k[c]);
