@@ -46,6 +46,8 @@ typedef struct etch_cache_loops {
     void (*scores)(int m, const uint8_t *q, const uint8_t *k, size_t ld, int n, size_t d, float *s, const uint8_t *next);
     // acc[i] += sum over j < n of p[i][j] * v[j]; acc has dv columns; p >= 0, zeros up to a multiple of BLOCK.
     void (*values)(int m, const float *p, const uint8_t *v, size_t ld, int n, size_t dv, float *acc, const uint8_t *next);
+    // NULL, or what makes a row of sums of values that of the numbers, in place.
+    void (*finish)(float *sums, size_t dv);
 } etch_cache_loops;
 
 // Bytes of one head, and where a number of the heads of a cache begins, in the order [batch, head].

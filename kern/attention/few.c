@@ -119,8 +119,9 @@ static void join(const etch_attention_work *w, size_t b, size_t kv, size_t r)
         weights[i] = from[r] == top || from[r] == -INFINITY ? 1.0f : expf(from[r] - top);
         sum += from[w->rows + r] * weights[i];
     }
-    w->isa->join(first + 2 * w->rows + r * dv, step, w->pieces, weights, dv, etch_attention__factor(w, sum),
-                 etch_attention__out(w, b, kv, r));
+    float *out = etch_attention__out(w, b, kv, r);
+    w->isa->join(first + 2 * w->rows + r * dv, step, w->pieces, weights, dv, etch_attention__factor(w, sum), out);
+    if (w->loops->finish) w->loops->finish(out, dv);
 }
 
 static void run_piece(void *user, size_t task, int worker)
