@@ -99,7 +99,10 @@ class Seq2SeqLMExportableModule:
         self.length = options["max_seq_len"] or min(MAX_SEQ_LEN, positions or MAX_SEQ_LEN)
         self.folder, self.config, self.text = folder, config, text
         generation = getattr(self.model, "generation_config", None)
-        self.metadata = metadata.common(text, generation, options["dtype"], get_max_seq_len=self.length,
+        # The decoder's part of a config may have no start, or its class's default.
+        starts = [getattr(c, "decoder_start_token_id", None) for c in (generation, config, text)]
+        start = next((v for v in starts if isinstance(v, int)), None)
+        self.metadata = metadata.common(text, generation, options["dtype"], get_max_seq_len=self.length, decoder_start_token_id=start,
                                         get_eos_ids=metadata.eos_ids(text, generation))
 
     def _features(self):
