@@ -92,7 +92,7 @@ static etch_status *add_norm(etch_tok *t, const json_t *o, const char *type)
         { "NFC", ETCH_NORM_NFC }, { "NFD", ETCH_NORM_NFD }, { "NFKC", ETCH_NORM_NFKC }, { "NFKD", ETCH_NORM_NFKD },
         { "Lowercase", ETCH_NORM_LOWERCASE }, { "StripAccents", ETCH_NORM_STRIP_ACCENTS }, { "Strip", ETCH_NORM_STRIP },
         { "Replace", ETCH_NORM_REPLACE }, { "Prepend", ETCH_NORM_PREPEND }, { "BertNormalizer", ETCH_NORM_BERT },
-        { "ByteLevel", ETCH_NORM_BYTE_LEVEL },
+        { "ByteLevel", ETCH_NORM_BYTE_LEVEL }, { "Precompiled", ETCH_NORM_CHARSMAP },
     };
     size_t k = 0;
     while (k < sizeof kinds / sizeof *kinds && strcmp(type, kinds[k].name)) k++;
@@ -107,6 +107,11 @@ static etch_status *add_norm(etch_tok *t, const json_t *o, const char *type)
     if (n.kind == ETCH_NORM_REPLACE) {
         ETCH_TRY(read_pattern(t, json_object_get(o, "pattern"), &n.pattern));
         ETCH_TRY(copy_str(t, json_object_get(o, "content"), &n.content));
+    }
+    if (n.kind == ETCH_NORM_CHARSMAP) {
+        const json_t *map = json_object_get(o, "precompiled_charsmap");
+        const etch_str base64 = { json_is_string(map) ? json_string_value(map) : "", json_string_length(map) };
+        ETCH_TRY(etch_charsmap_parse(base64, &t->arena, &n.map));
     }
     if (n.kind == ETCH_NORM_PREPEND) ETCH_TRY(copy_str(t, json_object_get(o, "prepend"), &n.content));
     GROW(t, t->norms, t->n_norms, etch_norm);

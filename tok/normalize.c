@@ -148,6 +148,7 @@ etch_status *etch_norm_apply(const etch_norm *n, etch_str in, etch_buf *out)
         break;
     case ETCH_NORM_BERT: ETCH_TRY(basic(n, in, out)); break;
     case ETCH_NORM_BYTE_LEVEL: etch_byte_level_encode(in, out); break;
+    case ETCH_NORM_CHARSMAP: etch_charsmap_apply(&n->map, in, out); break;
     }
     return etch_buf_check(out);
 }

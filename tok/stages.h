@@ -18,12 +18,16 @@ bool etch_pattern_next(const etch_pattern *p, etch_str text, size_t from, size_t
 // text -> text. Appends to `out`.
 typedef enum {
     ETCH_NORM_NFC, ETCH_NORM_NFD, ETCH_NORM_NFKC, ETCH_NORM_NFKD, ETCH_NORM_LOWERCASE, ETCH_NORM_STRIP_ACCENTS, ETCH_NORM_STRIP,
-    ETCH_NORM_REPLACE, ETCH_NORM_PREPEND, ETCH_NORM_BERT, ETCH_NORM_BYTE_LEVEL,
+    ETCH_NORM_REPLACE, ETCH_NORM_PREPEND, ETCH_NORM_BERT, ETCH_NORM_BYTE_LEVEL, ETCH_NORM_CHARSMAP,
 } etch_norm_kind;
+typedef struct etch_charsmap { const uint8_t *units; size_t n; etch_str texts; } etch_charsmap;  // a trie of n units (4 bytes each)
+etch_status *etch_charsmap_parse(etch_str base64, etch_arena *arena, etch_charsmap *out) ETCH_MUST_USE;
+void etch_charsmap_apply(const etch_charsmap *m, etch_str in, etch_buf *out);
 typedef struct etch_norm {
     etch_norm_kind kind;
     etch_pattern pattern;                 // REPLACE
     etch_str content;                     // REPLACE, PREPEND
+    etch_charsmap map;                    // CHARSMAP
     bool left, right;                     // STRIP
     bool clean, chinese, accents, lower;  // BERT
 } etch_norm;

@@ -80,6 +80,9 @@ void test_tok_tok__agrees_with_the_library(void **state)
     assert_int_equal(bad, 0);
 }
 
+#define PRECOMPILED(map) "{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"" map "\"}," \
+                         "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}"
+
 void test_tok_tok__refuses_bad_files(void **state)
 {
     (void)state;
@@ -87,6 +90,9 @@ void test_tok_tok__refuses_bad_files(void **state)
         "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}",
         "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-5},\"merges\":[]}}",
         "{\"normalizer\":{\"type\":\"Magic\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}",
+        "{\"normalizer\":{\"type\":\"Precompiled\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}",
+        PRECOMPILED("AAA"), PRECOMPILED("A!AA"), PRECOMPILED("BAA="), PRECOMPILED("AAAAAAAA"), PRECOMPILED("CAAAAAAAAAA="),
+        PRECOMPILED("BAAAAAAAAAD/"),  // a text that is not UTF-8
         ("{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"}},"
          "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}") };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -95,6 +101,23 @@ void test_tok_tok__refuses_bad_files(void **state)
         assert_non_null(s);
         assert_null(t);
         etch_status_free(s);
+    }
+}
+
+// Tries that lead out of themselves, or to no text: the characters stay.
+void test_tok_tok__survives_bad_tries(void **state)
+{
+    (void)state;
+    static const char *const maps[] = { PRECOMPILED("BAAAAAAAAAA="), PRECOMPILED("CAAAAAAAAAAAAwAA"), PRECOMPILED("BAAAAAD//38=") };
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
+        etch_tok *t = NULL;
+        etch_ids ids = { 0 };
+        etch_status *s = etch_tok_parse(etch_str_of(maps[i]), "tokenizer.json", &t);
+        assert_null(s);
+        assert_null(etch_tok_encode(t, ETCH_LIT("a"), false, &ids));
+        assert_int_equal(ids.len, 1);
+        etch_ids_deinit(&ids);
+        etch_tok_destroy(t);
     }
 }
 

@@ -1,11 +1,15 @@
 """Writes tok/testdata/*.json (small tokenizers of every kind) and tok/testdata/cases.txt: what the tokenizers library says of them.
 
-Run where `tokenizers` is installed: python tools/golden/tokens.py. cases.txt has a line a case:
+Run where `tokenizers`, `sentencepiece` and `protobuf` are installed: python tools/golden/tokens.py [NAME ...] (those alone). cases.txt
+has a line a case:
 FILE <tab> special 0|1 <tab> text as hex <tab> ids <tab> decoded text (special tokens skipped) as hex
 """
+import io
 import json
 import os
 import random
+import sys
+import tempfile
 
 from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers)
 
@@ -73,6 +77,32 @@ def unigram():
     return t
 
 
+RULES = {"\ufb01": "fi", "\u2460": "1", "\uff12": "2", "e\u0301": "\u00e9", "\u2026": "...", "\t": " ", "\n": " ", "\r": "", "\u200b": "",
+         "o": "0", "o\u0301": "\u00f3", "lea": "LEA", "\u00a0": " ", "\u4f60": "\u597d\u597d",
+         "\U0001f469": "w", "\U0001f680": "\U0001f681!"}
+
+
+def charsmap():
+    """Texts that become others by a table of sentencepiece, some of them the beginnings of others; letters are all that is left."""
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2
+
+    model = io.BytesIO()
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as f:
+        for text, to in RULES.items():
+            f.write("\t".join(" ".join(f"{ord(c):04X}" for c in part) for part in (text, to)) + "\n")
+        f.flush()
+        sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TEXT * 9), model_writer=model, vocab_size=200, minloglevel=2,
+                                                 hard_vocab_limit=False, character_coverage=0.98, normalization_rule_tsv=f.name)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    vocab = [("<unk>", 0.0)] + [(c, -1.0 - i) for i, c in enumerate(sorted({"\u2581", *"".join(TEXT), *"".join(RULES.values())} - {" "}))]
+    t = Tokenizer(models.Unigram(vocab, unk_id=0))
+    t.normalizer = normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap)
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    t.decoder = decoders.Metaspace()
+    return t
+
+
 def wordpiece():
     t = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     t.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -86,11 +116,14 @@ def wordpiece():
 
 def main():
     os.makedirs(here, exist_ok=True)
-    lines = []
+    cases, names = os.path.join(here, "cases.txt"), sys.argv[1:]
+    lines = [line for line in open(cases).read().splitlines() if names and line.split(".json")[0] not in names]
     extra = ["", " ", "Hello, world!", "The [MASK] of France.<s>x</s> <think>ok</think>  two", "unseen: ßđŋ ħ ₤ \U0001F680",
              "\u0301combining e\u0301",
-             "ﬁ ligature ① ２", "tabs\t\tand\r\nCRLF", "9876543210"]
-    for make in (byte_bpe, split_bpe, fallback_bpe, unigram, wordpiece):
+             "ﬁ ligature ① ２", "o\u0301o lea\u00a0\u0301 le\u0301a \u2026\u200d", "tabs\t\tand\r\nCRLF", "9876543210"]
+    for make in (byte_bpe, split_bpe, fallback_bpe, unigram, wordpiece, charsmap):
+        if names and make.__name__ not in names:
+            continue
         t = make()
         t.save(os.path.join(here, make.__name__ + ".json"), pretty=False)
         for text in TEXT + extra:
@@ -99,7 +132,7 @@ def main():
                 back = t.decode(ids, skip_special_tokens=True)
                 lines.append("\t".join([make.__name__ + ".json", str(special), text.encode().hex(), " ".join(map(str, ids)),
                                         back.encode().hex()]))
-    open(os.path.join(here, "cases.txt"), "w").write("\n".join(lines) + "\n")
+    open(cases, "w").write("\n".join(lines) + "\n")
 
 
 main()
