@@ -1,6 +1,7 @@
 // `etch generate`: text from an exported language model, with the tokenizer that the export put beside it. A prompt is taken as it is:
 // chat templates are programs in a language of their own, which etch does not run. --chat has the pieces that an export took from one
 // (cli/chat.h); --templated takes what one has written.
+// With an encoder-decoder program the prompt, or what a processor has made, goes into the encoder (cli/seq2seq.h).
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "cli/prepared.h"
 #include "cli/prompt.h"
 #include "cli/rt_opts.h"
+#include "cli/seq2seq.h"
 #include "cli/text_out.h"
 #include "rt/lm.h"
 #include "rt/sample.h"
@@ -81,13 +83,27 @@ typedef struct session {
     etch_tok *tok;             // NULL: ids come in and go out
     etch_cli_prepared inputs;
     etch_cli_rows rows;
+    bool has_encoder;          // of an encoder-decoder program: the prompt goes into it, and g->prompt is what the decoder begins with
+    etch_cli_seq2seq source;
     etch_cli_prompt prompt;
     double encoding;           // seconds
 } session;
 
+static bool has_text(const generate_args *a) { return a->prompt || a->prompt_file || a->chat; }
+
+static etch_status *encode_source(const generate_args *a, session *g, etch_str text)
+{
+    const double start = seconds();
+    ETCH_TRY(etch_cli_seq2seq_read(&g->source, g->tok, has_text(a) ? &text : NULL, !a->templated, &g->lm, &g->prompt.ids));
+    etch_cli_seq2seq_close(&g->source);  // its memory is not needed any more
+    g->encoding = seconds() - start;
+    return NULL;
+}
+
 static etch_status *read_prompt(const generate_args *a, session *g, etch_str text)
 {
-    if (g->inputs.ids) ETCH_TRY(etch_cli_prepared_ids(&g->inputs, &g->prompt.ids));
+    if (g->has_encoder) ETCH_TRY(encode_source(a, g, text));
+    else if (g->inputs.ids) ETCH_TRY(etch_cli_prepared_ids(&g->inputs, g->inputs.ids, &g->prompt.ids));
     else if (a->chat) ETCH_TRY(etch_cli_chat(a->file, a->chat, a->system, g->tok, &g->lm, &g->prompt.ids));
     else ETCH_TRY(etch_tok_encode(g->tok, text, !a->templated, &g->prompt.ids));
     return etch_cli_prompt_place(&g->prompt, g->rt, g->tok, &g->rows, &g->lm);
@@ -102,12 +118,12 @@ static void print_ids(const etch_cli_prompt *p)
 static etch_status *tell(const generate_args *a, const session *g, double prefill, double decode, int64_t made)
 {
     bool untold = false;
-    if (!a->templated && !a->chat && !g->inputs.ids) ETCH_TRY(find_chat_template(a->file, &untold));
+    if (!a->templated && !a->chat && !g->inputs.ids && !g->has_encoder) ETCH_TRY(find_chat_template(a->file, &untold));
     if (untold)
         fprintf(stderr, "the model has a chat template; the prompt was taken as it is, without it (--help: --chat, --templated)\n");
-    if (g->rows.k) fprintf(stderr, "%s in %.3f s, ", g->rows.encoder, g->encoding);
-    fprintf(stderr, "prompt %zu tokens in %.3f s, generated %lld in %.3f s (%.1f tokens/s)", g->prompt.n_fed, prefill, (long long)made,
-            decode, decode > 0 ? (double)made / decode : 0);
+    if (g->rows.k || g->has_encoder) fprintf(stderr, "%s in %.3f s, ", g->has_encoder ? "encoder" : g->rows.encoder, g->encoding);
+    fprintf(stderr, "%s %zu tokens in %.3f s, generated %lld in %.3f s (%.1f tokens/s)", g->has_encoder ? "decoder began with" : "prompt",
+            g->prompt.n_fed, prefill, (long long)made, decode, decode > 0 ? (double)made / decode : 0);
     fprintf(stderr, "%s\n", g->lm.position >= g->lm.max_seq_len ? "; stopped: the cache is full" : "");
     return NULL;
 }
@@ -123,10 +139,10 @@ static etch_status *generate(const generate_args *a, etch_str prompt, session *g
     double start = seconds(), prefill = 0;
     etch_status *s = read_prompt(a, g, prompt);
     if (!s) s = etch_cli_text_open(g->tok, &a->stops, &g->prompt.ids, a->ids, &shown);
-    if (!s && a->chat) shown.printed = shown.begin;  // the answer alone
+    if (!s && (a->chat || g->has_encoder)) shown.printed = shown.begin;  // the answer alone
     if (!s) s = etch_sampler_see(&sampler, g->prompt.fed, g->prompt.n_fed, lm->vocab_size);
     if (!s) s = etch_lm_feed(lm, g->prompt.fed, g->prompt.n_fed, &logits);
-    prefill = seconds() - start;
+    prefill = seconds() - start - (g->has_encoder ? g->encoding : 0);
     start = seconds();
     int64_t made = 0;
     while (!s && made < a->max_new_tokens) {
@@ -149,34 +165,53 @@ static etch_status *generate(const generate_args *a, etch_str prompt, session *g
     return s;
 }
 
-static etch_status *open_inputs(const generate_args *a, etch_cli_prepared *out)
+static etch_status *open_inputs(const generate_args *a, bool has_encoder, etch_cli_prepared *out)
 {
-    const bool text = a->prompt || a->prompt_file || a->chat;
+    const bool text = has_text(a);
     if (a->inputs) ETCH_TRY(etch_cli_prepared_open(a->inputs, out));
     if (out->ids && (text || a->templated))
         return ETCH_ERR(ETCH_USAGE, "--inputs has input_ids, a prompt: give no other, and no --templated");
+    if (has_encoder) return NULL;
+    if (out->begin) return ETCH_ERR(ETCH_USAGE, "--inputs has decoder_input_ids, which only a program with an encoder and a decoder takes");
     if (!out->ids && !text) return ETCH_ERR(ETCH_USAGE, "--inputs has no input_ids: give --prompt TEXT or --prompt_file FILE, too");
     if (out->features && a->images.n) return ETCH_ERR(ETCH_USAGE, "--inputs has what --image would be made into: give one of them");
     return NULL;
 }
 
-static etch_status *open_session(const generate_args *a, session *g)
+static etch_status *open_source(const generate_args *a, session *g)
 {
-    ETCH_TRY(etch_rt_open(a->file, &(etch_rt_options){ .n_threads = (int)a->threads, .kv_cache = a->kv_cache }, &g->rt));
-    ETCH_TRY(open_inputs(a, &g->inputs));
+    if (a->chat) return ETCH_ERR(ETCH_USAGE, "--chat is for programs that hold a conversation; this one has an encoder for --prompt TEXT");
+    if (a->images.n)
+        return ETCH_ERR(ETCH_USAGE, "--image is for programs with a vision_encoder; the encoder of this one takes --prompt or --inputs");
+    if (a->templated && !has_text(a)) return ETCH_ERR(ETCH_USAGE, "--templated is for a prompt, and none is given");
+    ETCH_TRY(etch_cli_seq2seq_open(g->rt, &g->inputs, has_text(a), &g->source));
+    return etch_lm_open_encoded(g->rt, &g->lm);
+}
+
+static etch_status *open_decoder(const generate_args *a, session *g)
+{
     const bool whole = etch_rt_has_method(g->rt, ETCH_LIT("forward")) || !etch_rt_has_method(g->rt, ETCH_LIT("token_embedding"));
     const double start = seconds();
     if (a->images.n) ETCH_TRY(etch_cli_encode_images(g->rt, a->file, &a->images, &g->rows));
     if (g->inputs.features) ETCH_TRY(etch_cli_prepared_encode(&g->inputs, g->rt, &g->rows));
     g->encoding = seconds() - start;
-    ETCH_TRY(whole && !g->rows.k ? etch_lm_open(g->rt, &g->lm) : etch_lm_open_multimodal(g->rt, &g->lm));
-    // Ids alone need no tokenizer.
-    return g->inputs.ids && a->ids && !a->stops.n && !a->tokenizer ? NULL : load_tokenizer(a, &g->tok);
+    return whole && !g->rows.k ? etch_lm_open(g->rt, &g->lm) : etch_lm_open_multimodal(g->rt, &g->lm);
+}
+
+static etch_status *open_session(const generate_args *a, session *g)
+{
+    ETCH_TRY(etch_rt_open(a->file, &(etch_rt_options){ .n_threads = (int)a->threads, .kv_cache = a->kv_cache }, &g->rt));
+    g->has_encoder = etch_lm_has_encoder(g->rt);
+    ETCH_TRY(open_inputs(a, g->has_encoder, &g->inputs));
+    ETCH_TRY(g->has_encoder ? open_source(a, g) : open_decoder(a, g));
+    // Where no text comes in or goes out, there need be no tokenizer.
+    return !has_text(a) && a->ids && !a->stops.n && !a->tokenizer ? NULL : load_tokenizer(a, &g->tok);
 }
 
 static void close_session(session *g)
 {
     etch_lm_close(&g->lm);
+    etch_cli_seq2seq_close(&g->source);
     if (g->rt) etch_rt_close(g->rt);
     etch_tok_destroy(g->tok);
     etch_cli_rows_deinit(&g->rows);
@@ -198,7 +233,7 @@ etch_status *etch_cmd_generate(int argc, char **argv)
           "a template wrote it: keep the last newline, add no <bos>", 0, 0, false, NULL },
         { "--image", NULL, ETCH_OPT_LIST, &a.images, "FILE.png|ppm",
           "an image for its place in the prompt; may be given again", 0, 0, false, NULL },
-        { "--inputs", "-i", ETCH_OPT_STR, &a.inputs, "FILE", "what a processor made: input_ids, pixel_values, input_features", 0, 0,
+        { "--inputs", "-i", ETCH_OPT_STR, &a.inputs, "FILE", "safetensors of a processor: ids, pixels, features of sound", 0, 0,
           false, NULL },
         { "--max_new_tokens", "-n", ETCH_OPT_INT, &a.max_new_tokens, "N", "how many tokens at the most (default 64)", 1, 1 << 24, false,
           NULL },
@@ -223,7 +258,8 @@ etch_status *etch_cmd_generate(int argc, char **argv)
                            "  etch generate out/model.pte --prompt \"In the beginning\"\n"
                            "  etch generate out/model.pte -p \"And it came\" -n 100 --temperature 0.8 --top_p 0.95 --seed 7\n"
                            "  etch generate out/model.pte --chat \"Why is the sky blue?\" --system \"Answer in a sentence.\"\n"
-                           "  etch generate out/model.pte -f chat.txt --templated    # docs/EXPORTING.md: how to write chat.txt", opts };
+                           "  etch generate out/model.pte -f chat.txt --templated    # docs/EXPORTING.md: how to write chat.txt\n"
+                           "  etch generate out/model.pte --inputs sound.safetensors # what a processor has made", opts };
     bool done;
     const char *file = NULL;
     ETCH_TRY(etch_opt_parse(&cmd, argc, argv, &file, &done));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cli/image.h"
+#include "cli/tensors.h"
 
 // The last dimension is a row's; those before it count rows.
 static etch_status *append(const etch_val *v, etch_cli_rows *r)
@@ -71,21 +72,15 @@ etch_status *etch_cli_encode_images(etch_rt *rt, const char *pte, const etch_opt
 // Entries [at, at + n) of the first dimension, in the type that the program takes.
 static etch_status *encode_entries(etch_rt_method *m, const etch_tensor *all, int64_t at, int64_t n, etch_cli_rows *r)
 {
-    etch_tensor t = *all;
-    const size_t each = (size_t)(etch_numel(all) / all->sizes[0].v), count = each * (size_t)n, from = etch_dtype_size(all->dtype);
-    t.sizes[0] = etch_dim_of(n);
-    t.dtype = etch_rt_input(m, 0)->t->dtype;
-    t.capacity = count * etch_dtype_size(t.dtype);
-    uint8_t *stored = malloc(count * from + 1);
-    t.data = malloc(t.capacity + 1);
-    etch_status *s = stored && t.data ? NULL : ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
-    if (!s) memcpy(stored, (const uint8_t *)all->data + (size_t)at * each * from, count * from);
-    for (size_t i = 0; i < count && !s; i++)
-        etch_store_double(t.data, t.dtype, (int64_t)i, etch_load_double(stored, all->dtype, (int64_t)i));
+    etch_tensor part = *all, t;
+    const size_t each = (size_t)(etch_numel(all) / all->sizes[0].v) * etch_dtype_size(all->dtype);
+    part.sizes[0] = etch_dim_of(n);
+    part.data = (uint8_t *)all->data + (size_t)at * each;
+    part.capacity = (size_t)n * each;
+    etch_status *s = etch_cli_floats(&part, etch_rt_input(m, 0)->t->dtype, &t);
     if (!s) s = etch_rt_set_input(m, 0, &t, ETCH_RT_COPY);
     if (!s) s = etch_rt_execute(m);
     if (!s) s = append(etch_rt_output(m, 0), r);
-    free(stored);
     free(t.data);
     return s;
 }

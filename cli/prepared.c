@@ -48,11 +48,14 @@ static etch_status *check_sizes(const etch_st *st, const etch_st_tensor *t, cons
 
 static etch_status *read_tensor(etch_cli_prepared *p, const etch_st_tensor *t)
 {
-    if (etch_str_eqz(t->key, "input_ids") || etch_str_eqz(t->key, "pixel_values") || etch_str_eqz(t->key, "input_features")) return NULL;
+    static const char *const known[] = { "input_ids", "pixel_values", "input_features", "decoder_input_ids" };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (etch_str_eqz(t->key, known[i])) return NULL;
     if (ends_in(t->key, "token_type_ids")) return NULL;  // which tokens are an image's: the decoder is causal among them
     if (ends_in(t->key, "_mask")) return check_mask(p->st, t);
     if (etch_str_eqz(t->key, "image_sizes")) return check_sizes(p->st, t, etch_st_find(p->st, ETCH_LIT("pixel_values")));
-    return ETCH_ERR(ETCH_UNSUPPORTED, "no program takes it; known are input_ids, pixel_values, input_features, masks of ones, image_sizes");
+    return ETCH_ERR(ETCH_UNSUPPORTED, "no program takes it; known are input_ids, pixel_values, input_features, decoder_input_ids, masks of "
+                                      "ones, image_sizes");
 }
 
 etch_status *etch_cli_prepared_open(const char *path, etch_cli_prepared *out)
@@ -66,11 +69,12 @@ etch_status *etch_cli_prepared_open(const char *path, etch_cli_prepared *out)
     const etch_st_tensor *pixels = etch_st_find(out->st, ETCH_LIT("pixel_values"));
     out->ids = etch_st_find(out->st, ETCH_LIT("input_ids"));
     out->features = etch_st_find(out->st, ETCH_LIT("input_features"));
+    out->begin = etch_st_find(out->st, ETCH_LIT("decoder_input_ids"));
     if (pixels && out->features)
         return ETCH_ERR(ETCH_UNSUPPORTED, "%s %s has pixel_values and input_features; one encoder can be run", flag, path);
     out->encoder = pixels ? "vision_encoder" : "audio_encoder";
     if (pixels) out->features = pixels;
-    if (!out->ids && !out->features)
+    if (!out->ids && !out->features && !out->begin)
         return ETCH_ERR(ETCH_INVALID, "%s %s has none of input_ids, pixel_values and input_features", flag, path);
     return NULL;
 }
@@ -81,18 +85,17 @@ void etch_cli_prepared_close(etch_cli_prepared *p)
     *p = (etch_cli_prepared){ 0 };
 }
 
-etch_status *etch_cli_prepared_ids(const etch_cli_prepared *p, etch_ids *out)
+etch_status *etch_cli_prepared_ids(const etch_cli_prepared *p, const etch_st_tensor *t, etch_ids *out)
 {
-    const etch_st_tensor *t = p->ids;
     if ((t->dtype != ETCH_I64 && t->dtype != ETCH_I32) || (t->rank != 1 && (t->rank != 2 || t->sizes[0] != 1)))
-        return ETCH_ERR(ETCH_INVALID, "%s: 'input_ids' are no whole numbers [1, S]", flag);
+        return ETCH_ERR(ETCH_INVALID, "%s: '%.*s' are no whole numbers [1, S]", flag, ETCH_STR_ARGS(t->key));
     etch_tensor v;
     etch_status *s = NULL;
     ETCH_TRY(aligned(p->st, t, &v));
     for (int64_t i = 0; i < t->numel && !s; i++) {
         const int64_t id = etch_load_int(v.data, v.dtype, i);
-        if (id < 0 || id > INT32_MAX) s = ETCH_ERR(ETCH_INVALID, "%s: 'input_ids' has %lld, which is no token", flag, (long long)id);
-        else s = etch_ids_push(out, (int32_t)id);
+        if (id >= 0 && id <= INT32_MAX) s = etch_ids_push(out, (int32_t)id);
+        else s = ETCH_ERR(ETCH_INVALID, "%s: '%.*s' has %lld, which is no token", flag, ETCH_STR_ARGS(t->key), (long long)id);
     }
     free(v.data);
     return s;

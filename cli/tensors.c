@@ -1,6 +1,10 @@
 // In: a stored tensor. Out: an etch_tensor over it, or an input set.
 #include "cli/tensors.h"
 
+#include <stdlib.h>
+
+#include "base/num.h"
+
 etch_status *etch_cli_view(const etch_st *st, const etch_st_tensor *from, etch_tensor *out)
 {
     *out = (etch_tensor){ .dtype = from->dtype, .rank = from->rank };
@@ -10,6 +14,24 @@ etch_status *etch_cli_view(const etch_st *st, const etch_st_tensor *from, etch_t
     etch_span b = etch_st_bytes(st, from);
     out->data = (void *)(uintptr_t)b.ptr;
     out->capacity = b.len;
+    return NULL;
+}
+
+etch_status *etch_cli_floats(const etch_tensor *from, etch_dtype dtype, etch_tensor *out)
+{
+    const int64_t n = etch_numel(from);
+    const size_t size = etch_dtype_size(from->dtype);
+    *out = *from;
+    out->dtype = dtype;
+    out->data = NULL;
+    if (!etch_mul_ok((size_t)n, etch_dtype_size(dtype), &out->capacity)) return ETCH_ERR(ETCH_INVALID, "it is too big");
+    out->data = malloc(out->capacity + 1);
+    if (!out->data) return ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t one;  // aligned
+        memcpy(&one, (const uint8_t *)from->data + (size_t)i * size, size);
+        etch_store_double(out->data, dtype, i, etch_load_double(&one, from->dtype, 0));
+    }
     return NULL;
 }
 

@@ -48,26 +48,42 @@ static etch_status *check_rows(const etch_val *v)
     return NULL;
 }
 
-// rows: it takes embeddings in the place of ids.
-static etch_status *open_method(etch_rt *rt, const char *name, bool rows, etch_lm *lm)
+static etch_status *read_width(const etch_val *v, etch_lm *lm)
 {
-    ETCH_TRY(etch_rt_load(rt, etch_str_of(name), &lm->method));
-    if (etch_rt_n_inputs(lm->method) != 2 || etch_rt_n_outputs(lm->method) < 1)
-        return ETCH_ERR(ETCH_UNSUPPORTED, "'%s' takes %d inputs; a %s export takes %s and cache_position", name,
-                        etch_rt_n_inputs(lm->method), rows ? "multimodal-text-to-text" : "text-generation",
-                        rows ? "inputs_embeds" : "input_ids");
+    const bool ok = v->kind == ETCH_V_TENSOR && v->t->rank == 3 && etch_dtype_is_float(v->t->dtype) && v->t->sizes[2].v > 0;
+    if (!ok)
+        return ETCH_ERR(ETCH_UNSUPPORTED,
+                        "input 1 (encoder_hidden_states) is not a float tensor [1, T, D]; 'etch inspect' shows the method");
+    lm->width = v->t->sizes[2].v;
+    return NULL;
+}
+
+typedef struct contract {
+    const char *method, *task, *inputs;
+    int n_inputs;
+    bool rows, states;  // embeddings in the place of ids; states of an encoder between ids and positions
+} contract;
+
+static etch_status *open_method(etch_rt *rt, const contract *c, etch_lm *lm)
+{
+    ETCH_TRY(etch_rt_load(rt, etch_str_of(c->method), &lm->method));
+    if (etch_rt_n_inputs(lm->method) != c->n_inputs || etch_rt_n_outputs(lm->method) < 1)
+        return ETCH_ERR(ETCH_UNSUPPORTED, "'%s' takes %d inputs; a %s export takes %s", c->method, etch_rt_n_inputs(lm->method), c->task,
+                        c->inputs);
     const etch_val *ids = etch_rt_input(lm->method, 0), *out = etch_rt_output(lm->method, 0);
-    ETCH_TRY(rows ? check_rows(ids) : check_tensor(ids, "input 0 (input_ids)", ETCH_I64, 2));
-    ETCH_TRY(check_tensor(etch_rt_input(lm->method, 1), "input 1 (cache_position)", ETCH_I64, 1));
+    ETCH_TRY(c->rows ? check_rows(ids) : check_tensor(ids, "input 0 (the ids)", ETCH_I64, 2));
+    ETCH_TRY(check_tensor(etch_rt_input(lm->method, c->n_inputs - 1), "the last input (cache_position)", ETCH_I64, 1));
+    if (c->states) ETCH_TRY(read_width(etch_rt_input(lm->method, 1), lm));
     ETCH_TRY(check_logits(out));
     etch_rt_read_last_row(lm->method, 0);
     lm->max_chunk = ids->t->sizes[1].v;
     lm->vocab_size = out->t->sizes[2].v;
-    if (lm->max_chunk < 1 || lm->vocab_size < 1) return ETCH_ERR(ETCH_UNSUPPORTED, "'%s' has an empty input or output", name);
+    if (lm->max_chunk < 1 || lm->vocab_size < 1) return ETCH_ERR(ETCH_UNSUPPORTED, "'%s' has an empty input or output", c->method);
     lm->max_seq_len = constant(rt, "get_max_seq_len", lm->max_chunk + 1);
     if (lm->max_chunk > ETCH_LM_CHUNK && etch_rt_input_is_dynamic(lm->method, 0)) lm->max_chunk = ETCH_LM_CHUNK;
-    if (rows) ETCH_TRY(etch_lm_rows_open(rt, ids, &lm->max_chunk, &lm->rows));
+    if (c->rows) ETCH_TRY(etch_lm_rows_open(rt, ids, &lm->max_chunk, &lm->rows));
     lm->bos_id = constant(rt, "get_bos_id", -1);
+    lm->start_id = c->states ? constant(rt, "decoder_start_token_id", lm->bos_id) : -1;
     read_eos(rt, lm);
     lm->ids = malloc((size_t)lm->max_chunk * sizeof *lm->ids);
     lm->positions = malloc((size_t)lm->max_chunk * sizeof *lm->positions);
@@ -78,23 +94,60 @@ static etch_status *open_method(etch_rt *rt, const char *name, bool rows, etch_l
     return lm->ids && lm->positions ? NULL : ETCH_ERR(ETCH_NO_MEMORY, "out of memory");
 }
 
-static etch_status *open_lm(etch_rt *rt, const char *name, bool rows, etch_lm *out)
+static etch_status *open_lm(etch_rt *rt, const contract *c, etch_lm *out)
 {
     etch_lm lm = { 0 };
-    etch_status *s = open_method(rt, name, rows, &lm);
+    etch_status *s = open_method(rt, c, &lm);
     if (s) etch_lm_close(&lm);
     *out = lm;
     return s;
 }
 
-etch_status *etch_lm_open(etch_rt *rt, etch_lm *out) { return open_lm(rt, "forward", false, out); }
+etch_status *etch_lm_open(etch_rt *rt, etch_lm *out)
+{
+    static const contract c = { "forward", "text-generation", "input_ids and cache_position", 2, false, false };
+    return open_lm(rt, &c, out);
+}
 
-etch_status *etch_lm_open_multimodal(etch_rt *rt, etch_lm *out) { return open_lm(rt, "text_decoder", true, out); }
+etch_status *etch_lm_open_multimodal(etch_rt *rt, etch_lm *out)
+{
+    static const contract c = { "text_decoder", "multimodal-text-to-text", "inputs_embeds and cache_position", 2, true, false };
+    return open_lm(rt, &c, out);
+}
+
+etch_status *etch_lm_open_encoded(etch_rt *rt, etch_lm *out)
+{
+    static const contract c = { "text_decoder", "text2text-generation", "decoder_input_ids, encoder_hidden_states and cache_position", 3,
+                                false, true };
+    return open_lm(rt, &c, out);
+}
+
+static etch_status *set_states(etch_lm *lm)
+{
+    if (lm->states.rank != 3 || lm->states.sizes[2].v != lm->width)
+        return ETCH_ERR(ETCH_UNSUPPORTED, "its rows are not of %lld floats", (long long)lm->width);
+    ETCH_TRY(etch_lm_reset(lm));
+    return etch_rt_set_input(lm->method, 1, &lm->states, ETCH_RT_BORROW);
+}
+
+etch_status *etch_lm_give_states(etch_lm *lm, etch_tensor *states)
+{
+    free(lm->states.data);
+    lm->states = *states;
+    states->data = NULL;
+    etch_status *s = set_states(lm);
+    if (!s) return NULL;
+    free(lm->states.data);
+    lm->states.data = NULL;
+    ETCH_TRYF(s, "'text_decoder' does not take what 'encoder' gave");
+    return NULL;
+}
 
 void etch_lm_close(etch_lm *lm)
 {
     if (lm->method) etch_rt_unload(lm->method);
     etch_lm_rows_close(&lm->rows);
+    free(lm->states.data);
     free(lm->ids);
     free(lm->positions);
     free(lm->row);
@@ -120,7 +173,8 @@ static etch_status *feed_chunk(etch_lm *lm, const int32_t *tokens, size_t n, con
     for (size_t i = 0; i < n; i++) lm->positions[i] = lm->position + (int64_t)i;
     etch_tensor pos = { .dtype = ETCH_I64, .rank = 1, .sizes = { { (int64_t)n, NULL } }, .data = lm->positions, .capacity = n * 8 };
     ETCH_TRY(etch_rt_set_input(lm->method, 0, &in, ETCH_RT_COPY));
-    ETCH_TRY(etch_rt_set_input(lm->method, 1, &pos, ETCH_RT_COPY));
+    if (lm->width) ETCH_TRY(etch_rt_set_input(lm->method, 1, &lm->states, ETCH_RT_BORROW));
+    ETCH_TRY(etch_rt_set_input(lm->method, lm->width ? 2 : 1, &pos, ETCH_RT_COPY));
     ETCH_TRY(etch_rt_execute(lm->method));
     const etch_tensor *logits = etch_rt_output(lm->method, 0)->t;
     if (logits->sizes[1].v < 1) return ETCH_ERR(ETCH_INVALID, "the decoder gave no logits");
@@ -140,6 +194,7 @@ static etch_status *feed_chunk(etch_lm *lm, const int32_t *tokens, size_t n, con
 etch_status *etch_lm_feed(etch_lm *lm, const int32_t *tokens, size_t n, const float **out_logits)
 {
     if (!n) return ETCH_ERR(ETCH_INVALID, "there is no token to run; give a prompt");
+    if (lm->width && !lm->states.data) return ETCH_ERR(ETCH_INVALID, "the decoder has no states of an encoder");
     if ((int64_t)n > lm->max_seq_len - lm->position)
         return ETCH_ERR(ETCH_INVALID, "%zu more tokens do not fit: %lld of %lld cache slots are used; export with a larger --max_seq_len",
                         n, (long long)lm->position, (long long)lm->max_seq_len);

@@ -1,7 +1,9 @@
 // A decoder with a KV cache as a session: tokens in, logits of the last position out. The method contracts of the official exporter:
 //   forward(input_ids i64[1, S], cache_position i64[S]) -> logits f32, f16 or bf16 [1, S or 1, V], metadata as constant methods;
 //   of a multimodal program token_embedding(input_ids i64[1, S]) -> embeddings [1, S, D] of floats, and
-//   text_decoder(inputs_embeds [1, S, D], cache_position i64[S]) -> logits.
+//   text_decoder(inputs_embeds [1, S, D], cache_position i64[S]) -> logits;
+//   of an encoder-decoder program encoder(ids or features) -> states [1, T, D] of floats, and
+//   text_decoder(decoder_input_ids i64[1, S], encoder_hidden_states [1, T, D], cache_position i64[S]) -> logits.
 #ifndef ETCH_RT_LM_H
 #define ETCH_RT_LM_H
 
@@ -15,7 +17,10 @@
 
 typedef struct etch_lm {
     etch_rt_method *method;            // forward, or text_decoder
-    etch_lm_rows rows;                 // what text_decoder takes in the place of ids; .embed NULL: the method is forward
+    etch_lm_rows rows;                 // what text_decoder takes in the place of ids; .embed NULL: it takes ids
+    int64_t width;                     // D of an encoder's states that it takes beside the ids; 0: none
+    etch_tensor states;                // those [1, T, D]; .data of malloc, NULL: not given yet
+    int64_t start_id;                  // what an encoder-decoder program's text starts with; -1: it does not say
     int64_t max_seq_len;               // cache slots: prompt and generated tokens together
     int64_t max_chunk;                 // tokens one call takes; 1 when shapes are static
     int64_t vocab_size;
@@ -31,6 +36,10 @@ typedef struct etch_lm {
 etch_status *etch_lm_open(etch_rt *rt, etch_lm *out) ETCH_MUST_USE;
 // The same for `token_embedding` and `text_decoder`.
 etch_status *etch_lm_open_multimodal(etch_rt *rt, etch_lm *out) ETCH_MUST_USE;
+// The same for `text_decoder` of a program with `encoder`; nothing can be fed before it is given states.
+etch_status *etch_lm_open_encoded(etch_rt *rt, etch_lm *out) ETCH_MUST_USE;
+// What the decoder looks at from now on; takes states->data over, also when it refuses them. The text starts anew.
+etch_status *etch_lm_give_states(etch_lm *lm, etch_tensor *states) ETCH_MUST_USE;
 void etch_lm_close(etch_lm *lm);
 // Runs `n` tokens (in chunks) and gives the logits of the last one: vocab_size floats, borrowed until the next call.
 // ETCH_INVALID when the cache has no room for them: nothing is run then.

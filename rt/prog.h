@@ -1,4 +1,4 @@
-// Small programs for tests, built value by value and instruction by instruction. In: calls. Out: the bytes of a .pte, one method "forward".
+// Small programs for tests, built value by value and instruction by instruction. In: calls. Out: the bytes of a .pte, one method.
 #ifndef ETCH_RT_PROG_H
 #define ETCH_RT_PROG_H
 
@@ -10,6 +10,7 @@
 
 typedef struct prog {
     etch_fbb b;
+    const char *name;        // of the method
     etch_fbo values[PROG_MAX], instrs[PROG_MAX], ops[PROG_MAX];
     const char *op_names[PROG_MAX];
     int n_values, n_instrs, n_ops;
@@ -23,7 +24,7 @@ enum { PROG_DYNAMIC = 1, PROG_UNPLANNED = 2, PROG_CHANNELS_LAST = 4 };
 
 static inline void prog_init(prog *p)
 {
-    *p = (prog){ 0 };
+    *p = (prog){ .name = "forward" };
     etch_fbb_init(&p->b);
 }
 
@@ -166,7 +167,7 @@ static inline etch_fbo prog__forward(prog *p)
 {
     etch_fbb *b = &p->b;
     etch_fbo plan = etch_fbb_table(b, ETCH_FB_ExecutionPlan), chain = etch_fbb_table(b, ETCH_FB_Chain);
-    etch_fbb_string(b, plan, ETCH_FB(ExecutionPlan, name), ETCH_LIT("forward"));
+    etch_fbb_string(b, plan, ETCH_FB(ExecutionPlan, name), etch_str_of(p->name));
     etch_fbb_ref(b, plan, ETCH_FB(ExecutionPlan, values), etch_fbb_refs(b, p->values, (size_t)p->n_values));
     etch_fbb_ref(b, plan, ETCH_FB(ExecutionPlan, inputs), etch_fbb_vec(b, p->inputs, 4, (size_t)p->n_inputs));
     etch_fbb_ref(b, plan, ETCH_FB(ExecutionPlan, outputs), etch_fbb_vec(b, p->outputs, 4, (size_t)p->n_outputs));

@@ -31,7 +31,7 @@ def blocks(text, language):
 def prepare(tmp):
     """The folder that the reader of the guide has: models, and files of inputs and recorded results."""
     import numpy as np
-    from safetensors.numpy import save_file
+    from safetensors.numpy import load_file, save_file
     for shown, (name, here) in MODELS.items():
         weights.write_model(name, os.path.join(tmp, shown), here)
     os.makedirs(os.path.join(tmp, "models"))
@@ -42,6 +42,8 @@ def prepare(tmp):
     shutil.copy(os.path.join(ROOT, "img", "testdata", "photo.png"), os.path.join(tmp, "cat.png"))
     with open(os.path.join(weights.MULTIMODAL, "gemma3", "generate.json")) as f, open(os.path.join(tmp, "chat.txt"), "w") as chat:
         chat.write(json.load(f)["chat"])
+    features = load_file(weights.golden("whisper", weights.GUIDE))["s0.encoder.in0"]
+    save_file({"input_features": features}, os.path.join(tmp, "features.safetensors"))
     save_file({"in0": np.arange(3, 8, dtype=np.int64)[None]}, os.path.join(tmp, "ids.safetensors"))
 
 

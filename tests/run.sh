@@ -11,6 +11,7 @@ sh tools/check_lines.sh
 "$python" tests/e2e.py "$build"
 "$python" tests/accuracy.py "$build"
 "$python" tests/tasks.py "$build"
+"$python" tests/seq2seq.py "$build"
 "$python" tests/chat.py "$build"
 "$python" tests/check.py "$build"
 "$python" tests/guide.py "$build"

@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 import transformers as T
+from safetensors.torch import save_file
 
 from official import Official
 
@@ -65,6 +66,40 @@ def seq2seq(program, model):
         token = program("sampler", [logits])[0]
         yield token, want.argmax(-1)
         ids = torch.cat([ids, token], 1)
+
+
+@torch.no_grad()
+def greedy(model, x, penalty):
+    """Ids of transformers' greedy generation, up to the first that another summation order may choose otherwise."""
+    out = T.GenerationMixin.generate(model, **{model.main_input_name: x}, do_sample=False, max_new_tokens=12, repetition_penalty=penalty,
+                                     output_scores=True, return_dict_in_generate=True)
+    top = torch.stack(out.scores)[:, 0].topk(2).values
+    near = [i for i, margin in enumerate((top[:, 0] - top[:, 1]).tolist()) if margin < 1e-3]
+    ids = out.sequences[0].tolist()
+    return ids[:1 + near[0]] if near else ids
+
+
+@pytest.mark.parametrize("recipe", ["portable", "xnnpack"])
+@pytest.mark.parametrize("name", [name for name in TASKS if TASKS[name] in ("text2text-generation", "automatic-speech-recognition")])
+def test_generates(name, recipe, folder, etch, tmp_path):
+    """`etch generate` on an encoder-decoder program against the model's own generation."""
+    model = T.AutoModelForSeq2SeqLM if TASKS[name] == "text2text-generation" else T.AutoModelForSpeechSeq2Seq
+    etch("export", "--model", folder(name), "--task", TASKS[name], "--recipe", recipe, "-o", tmp_path)
+    model = model.from_pretrained(folder(name)).eval()
+    torch.manual_seed(3)
+    audio, longest, c = model.main_input_name == "input_features", 0, model.config
+    for length in (1, 7, 30):
+        x = torch.randn(1, c.num_mel_bins, 2 * c.max_source_positions) if audio else torch.randint(3, 256, (1, length))
+        save_file({model.main_input_name: x}, tmp_path / "in.safetensors")
+        for penalty in (1.0, 1.5):
+            want = greedy(model, x, penalty)
+            got = etch("generate", tmp_path / "model.pte", "--inputs", tmp_path / "in.safetensors", "--ids", "-n", 12,
+                       "--repetition_penalty", penalty)
+            got = [int(i) for i in got.split()]
+            eos = model.generation_config.eos_token_id
+            assert got[:len(want)] == [i for i in want if i != eos], (want, got)
+            longest = max(longest, len(want))
+    assert longest > 4
 
 
 RUN = {"fill-mask": (T.AutoModelForMaskedLM, masked, ()), "image-classification": (T.AutoModelForImageClassification, image, ()),

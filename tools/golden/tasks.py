@@ -2,6 +2,9 @@
 PyTorch eager says of them in the naming of `etch verify`. docs/EXPORTING.md's commands run on these folders. Needs
 tools/requirements-official.txt.
 
+Encoder-decoder models get tokenizer.json and generate.json, too: what transformers' greedy generation makes of texts, or of the features in
+golden.safetensors.
+
     python tools/golden/tasks.py [NAME ...]
 """
 import json
@@ -9,6 +12,7 @@ import os
 import sys
 import tempfile
 
+import tokenizers
 import torch
 import transformers as T
 from safetensors.torch import load_file, save_file
@@ -40,6 +44,61 @@ def seq2seq(model):
     return calls
 
 
+def pieces():
+    """Unigram pieces as in sentencepiece models: a text begins with a space, </s> ends it; words, letters, and what no text has."""
+    words = ["translate", "English", "to", "German", ":", "the", "house", "is", "summarize", "a", "in"]
+    letters = [chr(c) for c in range(33, 127)]
+    vocab = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0)]
+    vocab += [("\u2581" + w, -3.0 - i / 8) for i, w in enumerate(words)] + [(c, -6.0 - i / 64) for i, c in enumerate(letters)]
+    vocab += [(f"\u2581{i}", -9.0) for i in range(256 - len(vocab) - 2)] + [("<extra_1>", 0.0), ("<extra_0>", 0.0)]
+    t = tokenizers.Tokenizer(tokenizers.models.Unigram(vocab, unk_id=2))
+    cut = tokenizers.pre_tokenizers
+    t.pre_tokenizer = cut.Sequence([cut.WhitespaceSplit(), cut.Metaspace()])
+    t.decoder = tokenizers.decoders.Metaspace()
+    t.post_processor = tokenizers.processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    t.add_special_tokens(["<pad>", "</s>", "<unk>", "<extra_1>", "<extra_0>"])
+    return t
+
+
+def letters():
+    """A letter is a token, as in multimodal_configs.py; special tokens begin a text and end it."""
+    special = ["<pad>", "<s>", "<|end|>", "<|begin|>", "<|en|>", "<|write|>"]
+    vocab = [*special, "\u010a", "\u0120", *map(chr, range(33, 127))]
+    vocab += [f"\u0120{i}" for i in range(256 - len(vocab))]
+    t = tokenizers.Tokenizer(tokenizers.models.BPE(vocab={token: i for i, token in enumerate(vocab)}, merges=[]))
+    t.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    t.decoder = tokenizers.decoders.ByteLevel()
+    t.post_processor = tokenizers.processors.TemplateProcessing(single="<|begin|> $A <|end|>",
+                                                                special_tokens=[("<|begin|>", 3), ("<|end|>", 2)])
+    t.add_special_tokens(special)
+    return t
+
+
+PROMPTS = ["translate English to German, is a house", "summarize, German house", "the house: to the German"]
+NEW = 12
+
+
+def generated(model, tokenizer, calls):
+    """Greedy generation: of texts, or of the encoder's input in `calls`; with a penalty, and with a beginning that is forced. Of the first
+    `far` ids none was chosen by less than 0.03."""
+    audio, cases = model.main_input_name == "input_features", []
+    for prompt in [None] if audio else PROMPTS:
+        x = calls[0][1][0] if audio else torch.tensor([tokenizer.encode(prompt).ids])
+        start = model.config.decoder_start_token_id
+        for penalty, begin in ((1.0, [start]), (1.3, [start]), (1.3, [start, 4, 5])):
+            # GenerationMixin's, also where a class has a generation of its own around it.
+            out = T.GenerationMixin.generate(model, **{model.main_input_name: x}, do_sample=False, max_new_tokens=NEW,
+                                             repetition_penalty=penalty, decoder_input_ids=torch.tensor([begin]),
+                                             output_scores=True, return_dict_in_generate=True)
+            top = torch.stack(out.scores)[:, 0].topk(2).values
+            margins, ids = (top[:, 0] - top[:, 1]).tolist(), out.sequences[0].tolist()
+            assert min(margins) > 1e-3, (prompt, penalty, begin, margins)  # else another summation order may choose the other
+            near = next((i for i, margin in enumerate(margins) if margin < 0.03), len(margins))
+            cases.append({"prompt": prompt, "repetition_penalty": penalty, "begin": begin, "ids": ids, "far": len(begin) + near,
+                          "text": tokenizer.decode(ids[len(begin):], skip_special_tokens=True)})
+    return cases
+
+
 def masked(model):
     calls = []
     for length, real in ((8, 8), (1, 1), (5, 3)):
@@ -68,6 +127,16 @@ TABLE = {
 }
 
 
+TOKENIZERS = {"t5": pieces, "whisper": letters}
+
+
+def write_generated(name, folder, model, calls):
+    tokenizer = TOKENIZERS[name]()
+    tokenizer.save(os.path.join(folder, "tokenizer.json"), pretty=False)
+    with open(os.path.join(folder, "generate.json"), "w") as f:
+        f.write("[\n" + ",\n".join(json.dumps(case) for case in generated(model, tokenizer, calls)) + "\n]\n")
+
+
 def write(name):
     make, auto, record = TABLE[name]
     folder = os.path.join(weights.GUIDE, name)
@@ -82,7 +151,10 @@ def write(name):
             f.write("{\n" + ",\n".join(f"{json.dumps(k)}: {json.dumps(s)}" for k, s in shapes.items()) + "\n}\n")
         weights.write_model(name, tmp, weights.GUIDE)
         G.manual_seed(7)
-        calls = record(auto.from_pretrained(tmp, dtype=torch.float32, attn_implementation="eager").eval())
+        model = auto.from_pretrained(tmp, dtype=torch.float32, attn_implementation="eager").eval()
+        calls = record(model)
+        if name in TOKENIZERS:
+            write_generated(name, folder, model, calls)
     out = {}
     for step, (method, ins, outs) in enumerate(calls):
         out.update({f"s{step}.{method}.{kind}{i}": t.clone().contiguous() for kind, ts in (("in", ins), ("out", outs)) for i,
