@@ -134,7 +134,7 @@ def decoder_pair(shape, a):
     out.update({"etch decode tok/s": first, "official decode tok/s": theirs["decode"], "llama.cpp decode tok/s": llama[0, 64]})
     for d in ours["decode"][1:]:
         out[f"decode at {d['context']} against empty"] = d["tokens_per_s"] / first
-    for kind in ("float16", "int8"):
+    for kind in ("float16", "int8", "int4"):
         narrow = etch_bench(pte, "-t", threads, "-n", "1", "--tokens", "64", "--kv_cache", kind)
         out[f"memory MiB, cache {kind}"] = narrow["peak_anonymous_bytes"] / 2**20
         for d in narrow["decode"][1:]:
