@@ -32,7 +32,10 @@ typedef struct {
     float b[(NC + ETCH_FGEMM_MAX_NR) * KC];
     float tile[ETCH_FGEMM_MAX_MR * ETCH_FGEMM_MAX_NR];
     float bias[ETCH_FGEMM_MAX_NR], scale[ETCH_FGEMM_MAX_NR];
+    size_t held;   // what is laid out at b, of this product: all of A (ALL_ROWS), or all of B from column held - 1 on; 0: none of it
 } work;
+
+#define ALL_ROWS SIZE_MAX
 
 typedef struct { size_t i0, i1, j0, j1; } area;
 
@@ -165,11 +168,11 @@ static void lying_tile(const etch_fgemm_kernels *kn, const etch_fgemm *g, const 
 
 // All columns of B against one tile of rows after the other; the sums are whole (k <= kc).
 static void block_row_by_row(const etch_fgemm_kernels *kn, const etch_fgemm *g, work *w, size_t i, size_t m, size_t j, size_t n,
-                             bool is_first, bool lies_a)
+                             bool lays_out, bool lies_a)
 {
     const size_t mr = (size_t)kn->mr, nr = (size_t)kn->nr, k = g->k;
     etch_fgemm_ahead nothing = { 0 };
-    for (size_t t = 0; is_first && t < n; t += nr) lay_out_b(kn, g, j + t, n - t < nr ? n - t : nr, 0, k, w->b + t * k);
+    for (size_t t = 0; lays_out && t < n; t += nr) lay_out_b(kn, g, j + t, n - t < nr ? n - t : nr, 0, k, w->b + t * k);
     for (size_t q = 0; q < m; q += mr)
         for (size_t t = 0; t < n; t += nr) {
             size_t high = m - q < mr ? m - q : mr, wide = n - t < nr ? n - t : nr;
@@ -189,7 +192,8 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
 {
     const size_t nr = (size_t)kn->nr;
     if (etch_fgemm__is_turned(kn, g, r.j1 - r.j0)) {
-        etch_fgemm__turned(kn, g, r.i0, r.i1, r.j0, r.j1, w->b, sizeof w->b / sizeof *w->b);
+        bool holds = etch_fgemm__turned(kn, g, r.i0, r.i1, r.j0, r.j1, w->b, sizeof w->b / sizeof *w->b, w->held == ALL_ROWS);
+        w->held = holds && !r.i0 && r.i1 == g->m ? ALL_ROWS : 0;
         return;
     }
     // Few rows read B once: laying it out would double the work.
@@ -200,6 +204,8 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
     // A short sum into a large C is a matter of writing: in order, then.
     bool row_by_row = !in_place && g->k <= (size_t)kn->kc && (r.i1 - r.i0) * (r.j1 - r.j0) > LARGE;
     size_t deep = etch_fgemm__equal_part(g->k, (size_t)kn->kc, 16), wide = etch_fgemm__equal_part(r.j1 - r.j0, NC, nr);
+    // Areas of the same columns follow each other: B is laid out once.
+    bool holds = !in_place && g->k <= (size_t)kn->kc && r.j1 - r.j0 <= NC && r.i1 - r.i0 < g->m, is_held = holds && w->held == r.j0 + 1;
     for (size_t j = r.j0; j < r.j1; j += wide) {
         size_t n = r.j1 - j < wide ? r.j1 - j : wide, p = 0;
         do {
@@ -207,17 +213,17 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
             for (size_t i = r.i0; i < r.i1; i += high) {
                 size_t m = r.i1 - i < high ? r.i1 - i : high;
                 if (!lies_a) lay_out_a(kn, g, i, m, p, k, w->a);
-                if (row_by_row) block_row_by_row(kn, g, w, i, m, j, n, i == r.i0, lies_a);
+                if (row_by_row) block_row_by_row(kn, g, w, i, m, j, n, i == r.i0 && !is_held, lies_a);
                 for (size_t t = 0; t < n && !row_by_row; t += nr) {
                     size_t width = n - t < nr ? n - t : nr;
-                    bool lies = in_place && width == nr, fetches = i == r.i0 && !in_place && t + nr < n;
+                    bool lies = in_place && width == nr, lays_out = i == r.i0 && !lies && !is_held;
                     // Rows that are one block use a tile once: each takes the place of the one before.
-                    float *laid_out = w->b + (is_one_block ? 0 : t * k);
+                    float *laid_out = w->b + (is_one_block && !holds ? 0 : t * k);
                     const float *b = lies ? (const float *)g->b + p * g->ldb + j + t : laid_out;
                     // The first rows lay out B, tile by tile: it is then in the first-level cache, and the next one is on its way.
-                    if (i == r.i0 && !lies) lay_out_b(kn, g, j + t, width, p, k, laid_out);
+                    if (lays_out) lay_out_b(kn, g, j + t, width, p, k, laid_out);
                     etch_fgemm_ahead f = { 0 };
-                    if (fetches)
+                    if (lays_out && t + nr < n)
                         f = ahead_of(g, j + t + nr, n - t - nr < nr ? n - t - nr : nr, p, k, etch_fgemm__ceil_div(m, (size_t)kn->mr));
                     if (lies_a) lying_tile(kn, g, b, i, m, j + t, width, p, k, p + k >= g->k, &f);
                     else column_tile(kn, g, w, w->a, b, lies ? g->ldb : nr, i, m, j + t, width, k, p > 0, p + k >= g->k, &f);
@@ -227,6 +233,7 @@ static void block(const etch_fgemm_kernels *kn, const etch_fgemm *g, area r, wor
             p += k;
         } while (p < g->k);
     }
+    w->held = holds ? r.j0 + 1 : 0;
 }
 
 // ---- dot products
@@ -259,7 +266,7 @@ typedef struct {
     const etch_fgemm_kernels *kn;
     const etch_fgemm *g;
     void *scratch;
-    size_t parts_n, rows, columns;   // of a task
+    size_t parts_m, rows, columns;   // of a task
     etch_fgemm_at *at;
     const void *user;
 } job;
@@ -275,14 +282,14 @@ static void dot_task(void *user, size_t i, int worker)
 static void block_task(void *user, size_t i, int worker)
 {
     const job *s = user;
-    area r = { i / s->parts_n * s->rows, 0, i % s->parts_n * s->columns, 0 };
+    area r = { i % s->parts_m * s->rows, 0, i / s->parts_m * s->columns, 0 };
     r.i1 = s->g->m - r.i0 < s->rows ? s->g->m : r.i0 + s->rows;
     r.j1 = s->g->n - r.j0 < s->columns ? s->g->n : r.j0 + s->columns;
     block(s->kn, s->g, r, etch_fgemm__work_of(s->scratch, worker));
 }
 
-// Splits C into areas such that the least is laid out twice: every row part lays out all of B, every column part all of A. Many areas let
-// the threads end together, even when one of them was interrupted.
+// Splits C into areas such that the least is laid out twice: every row part lays out all of B, every column part all of A (unless what the
+// area before laid out is still there). Many areas let the threads end together, even when one of them was interrupted.
 static void divide(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t threads, job *s)
 {
     bool is_turned = etch_fgemm__is_turned(kn, g, g->n / threads);
@@ -307,7 +314,7 @@ static void divide(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t thr
         }
     s->rows = etch_fgemm__ceil_div(tiles_m, best_m) * mr;
     s->columns = etch_fgemm__ceil_div(tiles_n, best_n) * nr;
-    s->parts_n = etch_fgemm__ceil_div(g->n, s->columns);
+    s->parts_m = etch_fgemm__ceil_div(g->m, s->rows);
 }
 
 void etch_fgemm_run(const etch_fgemm_kernels *kn, const etch_fgemm *g, etch_pool *pool, void *scratch)
@@ -323,8 +330,10 @@ void etch_fgemm_run(const etch_fgemm_kernels *kn, const etch_fgemm *g, etch_pool
         etch_fgemm__split(kn, g, pool, scratch);
         return;
     }
-    divide(kn, g, (size_t)etch_pool_threads(pool), &s);
-    etch_pool_run(pool, s.parts_n * etch_fgemm__ceil_div(g->m, s.rows), block_task, &s);
+    int threads = etch_pool_threads(pool);
+    for (int i = 0; i < threads; i++) ((work *)etch_fgemm__work_of(scratch, i))->held = 0;
+    divide(kn, g, (size_t)threads, &s);
+    etch_pool_run(pool, s.parts_m * etch_fgemm__ceil_div(g->n, s.columns), block_task, &s);
 }
 
 static void one_of_many(void *user, size_t i, int worker)
@@ -332,10 +341,13 @@ static void one_of_many(void *user, size_t i, int worker)
     const job *s = user;
     etch_fgemm g = *s->g;
     s->at(s->user, i, &g);
-    void *w = etch_fgemm__work_of(s->scratch, worker);
+    work *w = etch_fgemm__work_of(s->scratch, worker);
     if (wants_dots(&g)) dot_columns(s->kn, &g, 0, g.n);
     else if (etch_fgemm__is_split(s->kn, &g)) etch_fgemm__split(s->kn, &g, NULL, w);
-    else block(s->kn, &g, (area){ 0, g.m, 0, g.n }, w);
+    else {
+        w->held = 0;
+        block(s->kn, &g, (area){ 0, g.m, 0, g.n }, w);
+    }
 }
 
 void etch_fgemm_run_many(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t count, etch_fgemm_at *at, const void *user,

@@ -5,10 +5,11 @@
 #include "base/cpu.h"
 #include "kern/fgemm/fgemm.h"
 
-// turned.c: C[i0 ... i1, j0 ... j1) with the weights where they lie. Takes `len` floats at `x`.
+// turned.c: C[i0 ... i1, j0 ... j1) with the weights where they lie. Takes `len` floats at `x`, where rows of A are laid out; is_held: they
+// are already. True: all of them are there at the end.
 bool etch_fgemm__is_turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t columns);
-void etch_fgemm__turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i0, size_t i1, size_t j0, size_t j1, float *x,
-                        size_t len);
+bool etch_fgemm__turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i0, size_t i1, size_t j0, size_t j1, float *x,
+                        size_t len, bool is_held);
 
 // split.c: the whole product, by parts. Its part of the scratch of a worker is etch_fgemm__split_scratch() bytes.
 bool etch_fgemm__is_split(const etch_fgemm_kernels *kn, const etch_fgemm *g);

@@ -65,7 +65,8 @@ static void panel(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i, s
     for (size_t r = tiled; r < m; r++) memcpy(g->c + (i + r) * g->ldc + first, kept + (r - tiled) * 3, sizeof *kept * back);
 }
 
-void etch_fgemm__turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i0, size_t i1, size_t j0, size_t j1, float *x, size_t len)
+bool etch_fgemm__turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_t i0, size_t i1, size_t j0, size_t j1, float *x, size_t len,
+                        bool is_held)
 {
     const size_t nr = (size_t)kn->nr;
     // As many rows at once as there is room for, in whole tiles.
@@ -74,10 +75,11 @@ void etch_fgemm__turned(const etch_fgemm_kernels *kn, const etch_fgemm *g, size_
         size_t m = i1 - i < most ? i1 - i : most, rest = m % nr, tiled = rest <= DOT_ROWS && m > nr ? m - rest : m;
         for (size_t p = 0, k; p < g->k; p += k) {
             k = g->k - p < deep ? g->k - p : deep;
-            for (size_t t = 0; t < tiled; t += nr)
+            for (size_t t = 0; !is_held && t < tiled; t += nr)
                 kn->pack_columns(ETCH_FGEMM_F32, g->a + (i + t) * g->lda + p, g->lda, tiled - t < nr ? tiled - t : nr, k, x + t * k);
             panel(kn, g, i, m, tiled, j0, j1, p, k, x);
         }
         for (size_t r = i; g->after && r < i + m; r++) g->after(g->after_user, g->c + r * g->ldc + j0, j1 - j0);
     }
+    return g->k <= DEEP && i1 - i0 <= most;
 }
