@@ -48,7 +48,8 @@ static void check(const shape *f)
             }
         if (f->is_cut) sum = sum < -5 ? -5 : sum > 6 ? 6 : sum;
         if (f->has_act) sum /= 1 + exp(-sum);
-        worst = fmax(worst, fabs((double)g.memory[n->out[0]][i] - sum) / size);
+        double error = fabs((double)g.memory[n->out[0]][i] - sum) / size;
+        worst = error <= worst ? worst : error;   // a NaN, too
     }
     if (!(worst < 0x1p-21)) fail_msg("%lld x %lld x %lld: 2^%.1f of the sum of |x w|", (long long)f->h, (long long)f->w, (long long)f->ic,
                                      log2(worst));
