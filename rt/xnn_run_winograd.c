@@ -1,5 +1,6 @@
 // In: a convolution of 3 x 3 over many channels, strides of one. Out: the same in Winograd's tiles of 2 x 2 results (kern/nhwc): 16
-// products of matrices with 16/36 of the multiplications, within the error of sums in floats.
+// products of matrices with 16/36 of the multiplications, within the error of sums in floats. A result depends on its own
+// window's pixels only; an infinity among them may become a NaN.
 //
 // A band of tile rows at a time: factors v [16, tiles, IC] of its pixels, products m [16, tiles, OC] with the factors u [16, OC, IC] of the
 // filters, results.
