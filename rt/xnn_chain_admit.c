@@ -118,12 +118,12 @@ static bool admit_binary(etch_xnn_finder *f, const etch_xnn_node *n)
 }
 
 // The mean over two dims of which one is the row and the other 1.
-static bool admit_mean(etch_xnn_finder *f, const etch_xnn_node *n)
+static bool admit_mean(etch_xnn_finder *f, const etch_xnn_node *n, bool is_first)
 {
     const etch_xnn_value *in = &f->x->values[n->in[0]], *out = &f->x->values[n->out[0]];
-    const etch_xnn_view *w = &f->views[n->in[0]];
+    const etch_xnn_view *w = is_first ? see(f, n->in[0]) : &f->views[n->in[0]];
     int r = in->rank;
-    if (w->stamp != f->stamp || w->axis[r - 1] >= 0 || w->len < 2) return false;
+    if (!w || w->stamp != f->stamp || w->axis[r - 1] >= 0 || w->len < 2) return false;
     if ((w->axis[r - 3] == f->row ? w->axis[r - 2] : w->axis[r - 2] == f->row ? w->axis[r - 3] : 0) != -1) return false;
     int8_t axis[ETCH_XNN_RANK] = { 0 };
     for (int k = 0; k < out->rank; k++) axis[k] = k < r - 3 ? w->axis[k] : (int8_t)-1;
@@ -237,7 +237,7 @@ bool etch_xnn__admit(etch_xnn_finder *f, const etch_xnn_node *n, bool is_first)
         return w && ends_in_row(f, &f->x->values[n->out[0]], w->axis) && make(f, n->out[0], w->axis, w->len, NULL, 0);
     }
     case XK_BINARY: return f->x->values[n->out[0]].type == XT_F32 && admit_binary(f, n);
-    case XK_GLOBALAVG: return !is_first && admit_mean(f, n);
+    case XK_GLOBALAVG: return admit_mean(f, n, is_first);
     case XK_RESHAPE: case XK_COPY: return !is_first && admit_reshape(f, n);
     case XK_TRANSPOSE: return admit_transpose(f, n, is_first);
     case XK_SLICE: return admit_slice(f, n, is_first);
@@ -249,7 +249,8 @@ bool etch_xnn__admit(etch_xnn_finder *f, const etch_xnn_node *n, bool is_first)
 
 bool etch_xnn__begin_chain(etch_xnn_finder *f, int first)
 {
-    const etch_xnn_value *lead = &f->x->values[f->x->nodes[first].out[0]];
+    const etch_xnn_node *n = &f->x->nodes[first];
+    const etch_xnn_value *lead = &f->x->values[n->row->kind == XK_GLOBALAVG ? n->in[0] : n->out[0]];
     f->stamp++;
     f->first = first;
     f->rank = lead->rank;
