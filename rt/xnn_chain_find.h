@@ -1,7 +1,7 @@
 // How chains are found: what xnn_chain_admit.c tells xnn_chain.c. Private to these two.
 //
-// A chain starts at a node whose result (of a mean: whose operand) gives it its sizes, and takes in the nodes that follow while each works on
-// rows of these sizes.
+// A chain starts at a node whose result (of a mean: whose operand) gives it its sizes, and takes in the nodes that follow while each works
+// on rows of these sizes.
 // Every value is a view: for each of its dims the axis of the first result that it runs along, and the row, part of a row or number that
 // holds it.
 // Reshapes, transposes of outer dims and slices of rows are views only; they cost a copy when someone outside the chain reads them.
