@@ -6,16 +6,8 @@
 
 #include "kern/qblock/rows.h"
 
-#define SUMS(pair) (((pair) >> 16) + (int16_t)(pair))
-#define START(v) (v)
-#define DOT(acc, u, x) _mm512_dpbusd_epi32(acc, u, x)
-#define END(acc) (acc)
-#define ADD_PAIRS(acc, v) _mm512_dpwssd_epi32(acc, v, _mm512_set1_epi16(1))
 #define NAME(f) avx512vnni_##f
-#define MR 4
-#define NV 3
-#include "kern/qblock/x86_512.inc"
-#include "kern/qblock/x86_tile.inc"
+#include "kern/qblock/x86_512vnni.inc"
 
 const etch_qblock_isa etch_qblock__avx512vnni = { "avx512vnni", ETCH_CPU_AVX512VNNI, MR, NR, avx512vnni_scales, avx512vnni_z_sums,
                                                   avx512vnni_one_row, avx512vnni_panel, avx512vnni_set_x, avx512vnni_tile, NULL };
