@@ -69,12 +69,12 @@ static etch_status *begin(const etch_cli_seq2seq *s, const etch_lm *lm, etch_ids
 {
     etch_ids given = { 0 };
     etch_status *e = s->inputs->begin ? etch_cli_prepared_ids(s->inputs, s->inputs->begin, &given) : NULL;
-    bool starts = false;
+    bool can_start = lm->start_id >= 0 && lm->start_id <= INT32_MAX, starts = false;
     for (size_t i = 0; i < given.len; i++) starts |= given.ptr[i] == lm->start_id;
-    if (!e && !given.len && (lm->start_id < 0 || lm->start_id > INT32_MAX))
+    if (!e && !given.len && !can_start)
         e = ETCH_ERR(ETCH_UNSUPPORTED, "the program does not say what its decoder starts with (decoder_start_token_id): give "
                                        "decoder_input_ids in --inputs FILE");
-    if (!e && !starts && lm->start_id >= 0 && lm->start_id <= INT32_MAX) e = etch_ids_push(out, (int32_t)lm->start_id);
+    if (!e && !starts && can_start) e = etch_ids_push(out, (int32_t)lm->start_id);
     for (size_t i = 0; !e && i < given.len; i++) e = etch_ids_push(out, given.ptr[i]);
     etch_ids_deinit(&given);
     return e;
